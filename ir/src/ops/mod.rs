@@ -1,0 +1,211 @@
+//! The list of ops.
+//!
+//! An op is a spec with PyTorch's fields, one shape rule, its parameters and one cost rule, in a file of its own here;
+//! and a decomposition and kernels in the runtime. [`for_each_op!`](crate::for_each_op) is the one list: everything
+//! that must know all ops is generated from it.
+
+use crate::spec::OpSpec;
+use crate::{Args, Cost, Fault, Field, Fix, Param, Shape, TensorSpec, codes};
+
+/// Calls a macro with the list of ops: `Variant file Spec`, one per line.
+#[macro_export]
+macro_rules! for_each_op {
+    ($callback:ident) => {
+        $callback! {
+            Conv2d conv2d Conv2dSpec,
+            Dense dense DenseSpec,
+            MaxPool2d max_pool2d MaxPool2dSpec,
+            AvgPool2d avg_pool2d AvgPool2dSpec,
+            GlobalAvgPool2d global_avg_pool2d GlobalAvgPool2dSpec,
+            Flatten flatten FlattenSpec,
+            Dropout dropout DropoutSpec,
+            Relu relu ReluSpec,
+            Sigmoid sigmoid SigmoidSpec,
+            Tanh tanh TanhSpec,
+            Softmax softmax SoftmaxSpec,
+        }
+    };
+}
+
+/// What the language knows of an op: its name, its parameters and how a call becomes a spec.
+#[derive(Debug, Clone, Copy)]
+pub struct OpDef {
+    /// The name in the language: `conv`.
+    pub name: &'static str,
+    /// One line of documentation.
+    pub doc: &'static str,
+    /// The parameters in positional order.
+    pub params: &'static [Param],
+    /// Makes the op from bound arguments and the shapes of its inputs.
+    pub from_call: fn(&Args, &[&Shape]) -> Result<Op, Fault>,
+}
+
+impl OpDef {
+    /// The op of this name in the language.
+    ///
+    /// ```
+    /// assert!(cnn_ir::OpDef::find("conv").is_some());
+    /// assert!(cnn_ir::OpDef::find("convolution").is_none());
+    /// ```
+    pub fn find(name: &str) -> Option<&'static OpDef> {
+        OPS.iter().find(|def| def.name == name)
+    }
+}
+
+macro_rules! define_ops {
+    ($($variant:ident $file:ident $spec:ident,)*) => {
+        $(mod $file; pub use $file::$spec;)*
+
+        /// One operation with its fields.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Op {
+            $(#[doc = concat!("See [`", stringify!($spec), "`].")] $variant($spec),)*
+        }
+
+        $(impl From<$spec> for Op {
+            fn from(spec: $spec) -> Self { Op::$variant(spec) }
+        })*
+
+        /// Every op of the language, in the order of the list.
+        pub static OPS: &[OpDef] = &[$($spec::DEF),*];
+
+        impl Op {
+            /// The operator's name, as in `Conv2d`.
+            pub fn name(&self) -> &'static str {
+                match self { $(Op::$variant(_) => $spec::NAME,)* }
+            }
+
+            /// What the language knows of this op.
+            pub fn def(&self) -> OpDef {
+                match self { $(Op::$variant(_) => $spec::DEF,)* }
+            }
+
+            /// The fields in declaration order.
+            pub fn fields(&self) -> Vec<Field> {
+                match self { $(Op::$variant(spec) => spec.fields(),)* }
+            }
+
+            /// The shape rule; see [`OpSpec::output_shape`].
+            ///
+            /// # Errors
+            /// Inputs or fields that have no meaning together.
+            pub fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault> {
+                match self { $(Op::$variant(spec) => spec.output_shape(inputs),)* }
+            }
+
+            /// The tensors this op owns.
+            pub fn parameters(&self) -> Vec<TensorSpec> {
+                match self { $(Op::$variant(spec) => spec.parameters(),)* }
+            }
+
+            /// The cost for one example, given the output's shape.
+            pub fn cost(&self, output: &Shape) -> Cost {
+                match self { $(Op::$variant(spec) => spec.cost(output),)* }
+            }
+        }
+    };
+}
+for_each_op!(define_ops);
+
+/// `Conv2d { in_channels: 1, out_channels: 6, kernel_size: [5, 5] }`: fields at their default are left out.
+impl std::fmt::Display for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
+        let mut separator = " { ";
+        for field in self.fields().iter().filter(|field| !field.default) {
+            write!(f, "{separator}{}: {}", field.name, field.value)?;
+            separator = ", ";
+        }
+        if separator == ", " { f.write_str(" }") } else { Ok(()) }
+    }
+}
+
+/// The body of `output_shape` for ops that keep their input's shape.
+fn same_shape(layer: &str, inputs: &[&Shape]) -> Result<Shape, Fault> {
+    crate::window::single_input(layer, inputs).cloned()
+}
+
+/// Declares an element-wise activation without fields.
+macro_rules! activation {
+    ($(#[$meta:meta])* $name:literal $language:literal $spec:ident, $doc:literal) => {
+        $crate::spec::spec! {
+            $(#[$meta])*
+            $spec { ; }
+        }
+
+        impl $crate::OpSpec for $spec {
+            const NAME: &'static str = $name;
+            const DEF: $crate::OpDef = $crate::OpDef {
+                name: $language,
+                doc: $doc,
+                params: &[],
+                from_call: |_, _| Ok($spec::new().into()),
+            };
+
+            fn fields(&self) -> Vec<$crate::Field> {
+                self.list_fields()
+            }
+
+            fn output_shape(&self, inputs: &[&$crate::Shape]) -> Result<$crate::Shape, $crate::Fault> {
+                super::same_shape($language, inputs)
+            }
+        }
+    };
+}
+use activation;
+
+/// An axis as written, negative ones counted from the end, the batch being 0, as an axis from 1 to `rank`.
+fn normalize_dim(name: &'static str, dim: i64, rank: usize) -> Result<usize, Fault> {
+    let rank = rank as i64;
+    let axis = if dim < 0 { dim.saturating_add(rank + 1) } else { dim };
+    if (1..=rank).contains(&axis) {
+        return Ok(axis as usize);
+    }
+    let message = match axis {
+        0 => format!("`{name}` is {dim}, but axis 0 is the batch"),
+        _ => format!("`{name}` is {dim}, but the value has axes 1 to {rank}"),
+    };
+    Err(Fault::new(&codes::BAD_ARGUMENT, message)
+        .about(name)
+        .advice(format!("use 1 to {rank}, or -1 for the last axis")))
+}
+
+/// PyTorch's rule for pools: padding of at most half of the kernel, so that no window lies in padding alone.
+fn check_pool_padding(kernel: [usize; 2], padding: [usize; 4]) -> Result<(), Fault> {
+    for (axis, name) in ["height", "width"].into_iter().enumerate() {
+        let most = kernel[axis] / 2;
+        let side = padding[2 * axis].max(padding[2 * axis + 1]);
+        if side > most {
+            return Err(Fault::new(
+                &codes::BAD_ARGUMENT,
+                format!("padding {side} is more than half of the kernel's {name}"),
+            )
+            .about("padding")
+            .figure(format!("kernel {name} {} / 2 = {most}", kernel[axis]))
+            .advice(format!("use at most {most}")));
+        }
+    }
+    Ok(())
+}
+
+/// The fix for groups that do not divide both channel counts: the nearest number that does.
+fn nearest_divisor(name: &'static str, wanted: usize, a: usize, b: usize) -> Fix {
+    let gcd = gcd(a, b);
+    let mut best = 1usize;
+    let mut divisor = 1;
+    while divisor * divisor <= gcd {
+        if gcd % divisor == 0 {
+            for candidate in [divisor, gcd / divisor] {
+                if candidate.abs_diff(wanted) < best.abs_diff(wanted) {
+                    best = candidate;
+                }
+            }
+        }
+        divisor += 1;
+    }
+    Fix::SetArgument { advice: format!("the nearest that divides both is {best}"), name, value: best.to_string() }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

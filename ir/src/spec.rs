@@ -1,0 +1,117 @@
+//! What every op has: fields, a shape rule, parameters and a cost.
+
+use crate::{Cost, Fault, Op, OpDef, Shape};
+use std::fmt::Debug;
+
+/// The specification of one op. See [`crate::ops`] for the list.
+pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
+    /// The op's name in the language, its parameters and how it is made from a call.
+    const DEF: OpDef;
+
+    /// The operator's name, as in `Conv2d`.
+    const NAME: &'static str;
+
+    /// The fields in declaration order.
+    fn fields(&self) -> Vec<Field>;
+
+    /// The one shape rule: the output's shape for these inputs' shapes, without the batch.
+    ///
+    /// # Errors
+    /// Inputs or fields that have no meaning together.
+    fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault>;
+
+    /// The tensors this op owns, in PyTorch's order.
+    fn parameters(&self) -> Vec<TensorSpec> {
+        Vec::new()
+    }
+
+    /// Multiply-accumulate operations for one example, given the output's shape.
+    fn macs(&self, _output: &Shape) -> u64 {
+        0
+    }
+
+    /// The cost for one example.
+    fn cost(&self, output: &Shape) -> Cost {
+        let params = self.parameters().iter().map(TensorSpec::elements).fold(0, u64::saturating_add);
+        Cost { params, macs: self.macs(output) }
+    }
+}
+
+/// One field of a spec: its name and its value as a Rust literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The field's name.
+    pub name: &'static str,
+    /// The value, as Rust writes it: `6`, `[5, 5]`, `true`, `0.5`.
+    pub value: String,
+    /// Whether `new` takes the field as an argument.
+    pub required: bool,
+    /// Whether the value is what `new` sets by itself.
+    pub default: bool,
+}
+
+/// A tensor that an op owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// `weight`, `bias`, … as in PyTorch's state dict.
+    pub name: &'static str,
+    /// The shape: OIHW for convolutions, `[out, in]` for dense layers.
+    pub shape: Vec<usize>,
+}
+
+impl TensorSpec {
+    /// A tensor from its name and shape.
+    pub fn new(name: &'static str, shape: &[usize]) -> Self {
+        Self { name, shape: shape.to_vec() }
+    }
+
+    /// The number of elements, saturating.
+    pub fn elements(&self) -> u64 {
+        self.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64))
+    }
+}
+
+/// Declares a spec: the fields that `new` takes, then the others with their defaults.
+macro_rules! spec {
+    (
+        $(#[$meta:meta])*
+        $spec:ident {
+            $($(#[$req_meta:meta])* $req:ident: $req_ty:ty,)*
+            ;
+            $($(#[$opt_meta:meta])* $opt:ident: $opt_ty:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $spec {
+            $($(#[$req_meta])* pub $req: $req_ty,)*
+            $($(#[$opt_meta])* pub $opt: $opt_ty,)*
+        }
+
+        impl $spec {
+            /// The spec with PyTorch's defaults for all other fields.
+            #[allow(clippy::new_without_default)]
+            pub fn new($($req: $req_ty),*) -> Self {
+                Self { $($req,)* $($opt: $default,)* }
+            }
+
+            fn list_fields(&self) -> Vec<$crate::Field> {
+                vec![
+                    $($crate::Field {
+                        name: stringify!($req),
+                        value: format!("{:?}", self.$req),
+                        required: true,
+                        default: false,
+                    },)*
+                    $($crate::Field {
+                        name: stringify!($opt),
+                        value: format!("{:?}", self.$opt),
+                        required: false,
+                        default: self.$opt == $default,
+                    },)*
+                ]
+            }
+        }
+    };
+}
+pub(crate) use spec;
