@@ -1,1 +1,15 @@
-//! .
+//! Networks on Luminal: operators that carry their specs, graph passes, the CPU engine and weights.
+//!
+//! The path of a network: the calls on a [`cnn_ir::Builder`] become a Luminal graph of high-level operators; passes
+//! rewrite it; the engine collapses it into one program node, which a session runs without walking a graph and
+//! without allocating. The same graph, decomposed into Luminal's primitives and run by Luminal itself, is the
+//! reference that the engine is tested against.
+
+mod buffer;
+mod error;
+mod tensor;
+mod weights;
+
+pub use error::{Error, WeightsMismatch};
+pub use tensor::{Tensor, TensorView};
+pub use weights::Weights;

@@ -1,0 +1,295 @@
+//! Trained parameters: read once, shared by every session, never copied when they are f32.
+
+use crate::buffer::Buffer;
+use crate::error::WeightsMismatch;
+use crate::tensor::{Tensor, TensorView};
+use crate::{Error, tensor};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The trained parameters of a network, by name. Cheap to clone: clones share everything.
+///
+/// Names are PyTorch's: `layer1.0.conv1.weight`. F32 tensors are used where they lie when they are aligned; F16, BF16
+/// and F64 are converted when first used. What the engine derives from a tensor is kept here, so that sessions on the
+/// same weights share it.
+#[derive(Debug, Clone)]
+pub struct Weights(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: String,
+    bytes: Bytes,
+    entries: BTreeMap<String, Entry>,
+    packed: Mutex<HashMap<(String, String), Arc<Buffer>>>,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Held(Cow<'static, [u8]>),
+    Mapped(memmap2::Mmap),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Bytes::Held(bytes) => bytes,
+            Bytes::Mapped(map) => map,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    range: Range<usize>,
+    /// The elements, when they cannot be used where they lie.
+    own: OnceLock<Vec<f32>>,
+}
+
+/// The longest header that is read; safetensors has the same limit.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+impl Weights {
+    /// Maps a safetensors file into memory. The file must not be changed while the weights are in use.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not a whole safetensors file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(std::io::Error::other("it is not a regular file")));
+        }
+        let bytes = if metadata.len() == 0 {
+            Bytes::Held(Cow::Borrowed(&[])) // an empty file cannot be mapped everywhere
+        } else {
+            // SAFETY: the map is read-only and private to us; that nobody shortens or rewrites the file meanwhile is
+            // the documented condition of this function, as for every reader that maps.
+            Bytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?)
+        };
+        Self::parse(path.display().to_string(), bytes)
+    }
+
+    /// Reads a safetensors file that is in memory: a `Vec<u8>`, or `&'static [u8]` from `include_bytes!`.
+    ///
+    /// # Errors
+    /// Bytes that are not a whole safetensors file.
+    pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, Error> {
+        Self::parse("the weights".into(), Bytes::Held(bytes.into()))
+    }
+
+    /// Weights from tensors by name; their shapes have no batch.
+    ///
+    /// # Errors
+    /// None at present; kept for formats with limits.
+    ///
+    /// ```
+    /// use cnn_runtime::{Tensor, Weights};
+    ///
+    /// # fn main() -> Result<(), cnn_runtime::Error> {
+    /// let weights = Weights::from_tensors([("fc.bias".to_owned(), Tensor::new(&[2], vec![0.5, -0.5])?)])?;
+    /// assert_eq!(weights.get("fc.bias")?.data(), [0.5, -0.5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_tensors(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<Self, Error> {
+        let entry = |tensor: Tensor| {
+            let shape = tensor.shape().to_vec();
+            Entry { shape, dtype: Dtype::F32, range: 0..0, own: OnceLock::from(tensor.into_data()) }
+        };
+        let entries = tensors.into_iter().map(|(name, tensor)| (name, entry(tensor))).collect();
+        Ok(Self::new("the weights".into(), Bytes::Held(Cow::Borrowed(&[])), entries))
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.entries.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor; `None` when there is none of this name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.0.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    /// A tensor by name.
+    ///
+    /// # Errors
+    /// No tensor of this name, or one whose type does not convert to f32.
+    pub fn get(&self, name: &str) -> Result<TensorView<'_>, Error> {
+        let Some(entry) = self.0.entries.get(name) else {
+            let missing = vec![(name.to_owned(), nearest(name, self.names()).map(str::to_owned))];
+            return Err(self.mismatch(WeightsMismatch { missing, ..Default::default() }));
+        };
+        TensorView::new(&entry.shape, entry.elements(name, self.0.bytes.as_slice())?)
+    }
+
+    /// Checks that exactly these parameters are here, in these shapes.
+    ///
+    /// # Errors
+    /// Every missing, unexpected and mis-shaped name at once; or a type that does not convert to f32.
+    pub fn check<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<(), Error> {
+        let parameters: BTreeMap<&str, &[usize]> = parameters.into_iter().collect();
+        let mut difference = WeightsMismatch {
+            unexpected: self.names().filter(|name| !parameters.contains_key(name)).map(str::to_owned).collect(),
+            ..Default::default()
+        };
+        for (&name, &shape) in &parameters {
+            match self.shape(name) {
+                None => {
+                    let near = nearest(name, difference.unexpected.iter().map(String::as_str));
+                    difference.missing.push((name.to_owned(), near.map(str::to_owned)));
+                }
+                Some(found) if found != shape => {
+                    difference.misshapen.push((name.to_owned(), shape.to_vec(), found.to_vec()));
+                }
+                Some(_) => {}
+            }
+        }
+        if !difference.is_empty() {
+            return Err(self.mismatch(difference));
+        }
+        parameters.keys().try_for_each(|name| self.get(name).map(drop))
+    }
+
+    /// What `pack` makes of a tensor, made once per tensor and packing.
+    pub(crate) fn packed(
+        &self,
+        name: &str,
+        packing: &str,
+        pack: impl FnOnce(&[f32]) -> Result<Buffer, Error>,
+    ) -> Result<Arc<Buffer>, Error> {
+        let mut cache = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name.to_owned(), packing.to_owned());
+        if let Some(buffer) = cache.get(&key) {
+            return Ok(buffer.clone());
+        }
+        let buffer = Arc::new(pack(self.get(name)?.data())?);
+        cache.insert(key, buffer.clone());
+        Ok(buffer)
+    }
+
+    fn new(origin: String, bytes: Bytes, entries: BTreeMap<String, Entry>) -> Self {
+        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default() }))
+    }
+
+    fn mismatch(&self, difference: WeightsMismatch) -> Error {
+        Error::WeightsMismatch(WeightsMismatch { origin: self.0.origin.clone(), ..difference })
+    }
+
+    fn parse(origin: String, bytes: Bytes) -> Result<Self, Error> {
+        match read_header(bytes.as_slice()) {
+            Ok(entries) => Ok(Self::new(origin, bytes, entries)),
+            Err(reason) => Err(Error::BadWeights { origin, reason }),
+        }
+    }
+}
+
+/// Reads the header: eight bytes of its length, then JSON. The safetensors crate checks that the tensors fill the data
+/// without gaps; the lengths are checked here, because its own sum of them can overflow.
+fn read_header(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(format!("it has {} bytes, fewer than the 8 of the header's length", bytes.len()));
+    };
+    let length = u64::from_le_bytes(*length);
+    let header = usize::try_from(length).ok().filter(|_| length <= MAX_HEADER_BYTES).and_then(|n| rest.get(..n));
+    let Some(header) = header else {
+        return Err(format!("its header should have {length} bytes, but only {} follow", rest.len()));
+    };
+    let metadata: Metadata =
+        serde_json::from_slice(header).map_err(|error| format!("its header cannot be read: {error}"))?;
+    let found = rest.len() - header.len();
+    if metadata.data_len() != found {
+        return Err(format!("its tensors should have {} bytes, but {found} follow the header", metadata.data_len()));
+    }
+    let start = bytes.len() - found;
+    let mut entries = BTreeMap::new();
+    for (name, info) in metadata.tensors() {
+        let range = start + info.data_offsets.0..start + info.data_offsets.1;
+        let entry = Entry { shape: info.shape.clone(), dtype: info.dtype, range, own: OnceLock::new() };
+        entries.insert(name, entry);
+    }
+    Ok(entries)
+}
+
+impl Entry {
+    fn elements<'a>(&'a self, name: &str, bytes: &'a [u8]) -> Result<&'a [f32], Error> {
+        if let Some(own) = self.own.get() {
+            return Ok(own);
+        }
+        let bytes = bytes.get(self.range.clone()).unwrap_or(&[]);
+        if self.dtype == Dtype::F32 && cfg!(target_endian = "little") {
+            // SAFETY: every bit pattern is an f32; `align_to` itself splits off what is not aligned.
+            let (before, elements, after) = unsafe { bytes.align_to::<f32>() };
+            if before.is_empty() && after.is_empty() {
+                return Ok(elements);
+            }
+        }
+        let elements = tensor::count(&self.shape)?;
+        let convert: fn(&[u8]) -> f32 = match self.dtype {
+            Dtype::F32 => |b| f32::from_le_bytes(fixed(b)),
+            Dtype::F64 => |b| f64::from_le_bytes(fixed(b)) as f32,
+            Dtype::BF16 => |b| f32::from_bits(u32::from(u16::from_le_bytes(fixed(b))) << 16),
+            Dtype::F16 => |b| f16_to_f32(u16::from_le_bytes(fixed(b))),
+            dtype => return Err(Error::WeightType { name: name.to_owned(), dtype: format!("{dtype:?}") }),
+        };
+        let mut own = Vec::new();
+        own.try_reserve_exact(elements)
+            .map_err(|_| Error::OutOfMemory { what: "converted weights", bytes: elements.saturating_mul(4) })?;
+        own.extend(bytes.chunks_exact(self.dtype.bitsize() / 8).map(convert));
+        Ok(self.own.get_or_init(|| own))
+    }
+}
+
+/// The first N bytes; the callers' chunks have them.
+fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+/// IEEE 754 binary16 to binary32, exactly.
+fn f16_to_f32(half: u16) -> f32 {
+    let sign = u32::from(half & 0x8000) << 16;
+    let exponent = u32::from(half >> 10) & 0x1f;
+    let fraction = u32::from(half) & 0x3ff;
+    match exponent {
+        // Subnormals are multiples of 2⁻²⁴, which f32 has exactly.
+        0 => f32::from_bits(sign | (fraction as f32 * 2f32.powi(-24)).to_bits()),
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+/// The most names that are compared in search of the nearest.
+const MAX_CANDIDATES: usize = 1000;
+
+/// The candidate with the smallest edit distance, if that is small for the name's length.
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .take(MAX_CANDIDATES)
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= name.len() / 3 && candidate.len() <= 200)
+        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= name.len() / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance in bytes.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
