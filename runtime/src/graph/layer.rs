@@ -1,0 +1,74 @@
+//! The operators of the high-level graph: inputs, parameters, layers.
+//!
+//! They say what a network is. Passes, engines and [`Decompose`](crate::Decompose) replace them with something that
+//! runs; Luminal's executor alone cannot run them.
+
+use cnn_ir::{Op, Shape};
+use luminal::op::{InputTensor, Operator};
+use luminal::prelude::ShapeTracker;
+use luminal::tensor::Tensor;
+use std::fmt;
+
+/// An input of the model: whoever runs the graph sets its tensor first.
+#[derive(Clone, PartialEq)]
+pub struct InputOp {
+    /// The name.
+    pub name: String,
+    /// The position among the inputs.
+    pub index: usize,
+    /// The shape of one example.
+    pub shape: Shape,
+}
+
+/// A trainable tensor: whoever runs the graph sets it once and keeps it.
+#[derive(Clone, PartialEq)]
+pub struct ParameterOp {
+    /// The full name, as in PyTorch's state dict: `layer1.0.conv1.weight`.
+    pub name: String,
+    /// The shape.
+    pub shape: Vec<usize>,
+}
+
+/// One layer. Its sources are its values, then its parameters in the order of [`Op::parameters`].
+#[derive(Clone, PartialEq)]
+pub struct LayerOp {
+    /// The layer's full name.
+    pub path: String,
+    /// What it does.
+    pub op: Op,
+    /// The output's shape for one example.
+    pub shape: Shape,
+}
+
+impl fmt::Debug for InputOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "input {}", self.name)
+    }
+}
+
+impl fmt::Debug for ParameterOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "parameter {}", self.name)
+    }
+}
+
+impl fmt::Debug for LayerOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.op)
+    }
+}
+
+/// Luminal's executor knows no errors, so an operator that cannot run can only panic; `Session` and `Reference` never
+/// let it come to that.
+macro_rules! cannot_run {
+    ($op:ident, $reason:literal) => {
+        impl Operator for $op {
+            fn process(&mut self, _: Vec<(InputTensor, ShapeTracker)>) -> Vec<Tensor> {
+                panic!("{self:?} {}", $reason)
+            }
+        }
+    };
+}
+cannot_run!(InputOp, "has no tensor: set it before every execution");
+cannot_run!(ParameterOp, "has no tensor: set it before the first execution and list it in `no_delete`");
+cannot_run!(LayerOp, "is a layer, not yet code: compile the graph with `Session` or decompose it with `Reference`");
