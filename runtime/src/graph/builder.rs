@@ -112,7 +112,7 @@ impl Builder for LuminalBuilder {
             sources.push((node, tracker(&tensor.shape)));
             self.layers.parameters.push(Parameter { name: parameter, node, shape: tensor.shape });
         }
-        let node = self.add_node(LayerOp { path, op, shape: shape.clone() }, &sources);
+        let node = self.add_node(LayerOp { path, op, shape: shape.clone(), activation: None }, &sources);
         Ok(Value { node, shape })
     }
 

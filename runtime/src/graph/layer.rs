@@ -38,6 +38,31 @@ pub struct LayerOp {
     pub op: Op,
     /// The output's shape for one example.
     pub shape: Shape,
+    /// What a pass has fused behind the op: it is applied to every element of the result.
+    pub activation: Option<Activation>,
+}
+
+/// An element-wise function without parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// max(0, x); NaN stays NaN.
+    Relu,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// tanh x.
+    Tanh,
+}
+
+impl Activation {
+    /// The activation that an op is, if it is one.
+    pub fn from_op(op: &Op) -> Option<Self> {
+        match op {
+            Op::Relu(_) => Some(Self::Relu),
+            Op::Sigmoid(_) => Some(Self::Sigmoid),
+            Op::Tanh(_) => Some(Self::Tanh),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for InputOp {
@@ -54,7 +79,8 @@ impl fmt::Debug for ParameterOp {
 
 impl fmt::Debug for LayerOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.op)
+        write!(f, "{}: {}", self.path, self.op)?;
+        self.activation.map_or(Ok(()), |activation| write!(f, " + {activation:?}"))
     }
 }
 

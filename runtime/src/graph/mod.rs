@@ -5,7 +5,7 @@ mod layer;
 mod text;
 
 pub use builder::{LuminalBuilder, Value};
-pub use layer::{InputOp, LayerOp, ParameterOp};
+pub use layer::{Activation, InputOp, LayerOp, ParameterOp};
 
 use cnn_ir::Shape;
 use luminal::graph::Graph;
