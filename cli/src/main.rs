@@ -1,2 +1,39 @@
-//! .
-fn main() {}
+//! The `cnn` command: checks, shows, emits, draws and runs `.cnn` files. Without arguments it runs a demonstration.
+
+mod args;
+mod commands;
+mod failure;
+mod model;
+mod number;
+mod output;
+mod picture;
+mod predictions;
+mod table;
+mod terminal;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::explain(&error),
+    };
+    let format = cli.message_format;
+    let result = match cli.command {
+        None => commands::demo::run(&args::Demo::default()),
+        Some(Command::Demo(args)) => commands::demo::run(&args),
+        Some(Command::Check(args)) => commands::check::run(&args, format),
+        Some(Command::Show(args)) => commands::show::run(&args, format),
+        Some(Command::Emit(args)) => commands::emit::run(&args, format),
+        Some(Command::Graph(args)) => commands::graph::run(&args, format),
+        Some(Command::Predict(args)) => commands::predict::run(&args, format),
+        Some(Command::Explain(args)) => commands::explain::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(format),
+    }
+}

@@ -1,0 +1,233 @@
+//! The command line.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// A language for convolutional networks: checks, shows, compiles and runs `.cnn` files.
+///
+/// Without a command, a demonstration runs: LeNet on real pictures, all of it inside this program.
+#[derive(Debug, Parser)]
+#[command(name = "cnn", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; the demonstration when left out
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How errors and warnings are printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cnn                                     classify 256 pictures of clothes with LeNet
+  cnn check models/lenet.cnn              look for errors
+  cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic
+  cnn emit models/lenet.cnn -o lenet.rs   the Rust code
+  cnn graph models/lenet.cnn              the Luminal graph before and after compilation
+  cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
+
+Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look for errors in a file
+    Check(Check),
+    /// Print the table of layers: output shape, parameters, multiply-accumulates
+    Show(Show),
+    /// Print the Rust code a file becomes
+    Emit(Emit),
+    /// Print the Luminal graph before and after compilation
+    Graph(Graph),
+    /// Classify pictures
+    Predict(Predict),
+    /// Explain an error code
+    Explain(Explain),
+    /// Run the demonstration
+    Demo(Demo),
+}
+
+/// How messages are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// With the source, for people
+    #[default]
+    Human,
+    /// One JSON object per line, for editors
+    Json,
+}
+
+/// Which model of which file.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The `.cnn` file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Only this model of the file
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// Give a model parameter a value
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cnn check models/lenet.cnn --set classes=100 --message-format json")]
+pub struct Check {
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cnn show models/lenet.cnn --batch 32")]
+pub struct Show {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Show shapes and arithmetic for a batch of this size
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cnn emit models/lenet.cnn -o src/lenet.rs")]
+pub struct Emit {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Write to this file instead of the standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cnn graph models/lenet.cnn --primitives")]
+pub struct Graph {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Also print the graph as Luminal's primitives, the meaning of every layer
+    #[arg(long)]
+    pub primitives: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Pictures are PNG or JPEG files. Each is scaled to the model's input, turned to grey or RGB after its channels, divided by
+255, and then normalised: (value - mean) / std.
+
+Examples:
+  cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png bag.jpg
+  cnn predict net.cnn -w net.safetensors --classes names.txt --top 3 --json photo.jpg
+  cnn predict net.cnn -w net.safetensors --fit crop --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 photo.jpg")]
+pub struct Predict {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// The weights, a safetensors file
+    #[arg(short, long, value_name = "FILE")]
+    pub weights: PathBuf,
+
+    /// The pictures
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+
+    /// How many classes to print
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
+
+    /// A text file with one class name per line
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
+
+    /// The output to read, of a model with several
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+
+    /// How a picture of another format is made to fit
+    #[arg(long, value_enum, default_value_t)]
+    pub fit: Fit,
+
+    /// Subtracted from each channel: one number, or one per channel
+    #[arg(long, value_name = "M,…", value_delimiter = ',', allow_negative_numbers = true, default_value = "0")]
+    pub mean: Vec<f32>,
+
+    /// Each channel is divided by this: one number, or one per channel
+    #[arg(long, value_name = "S,…", value_delimiter = ',', default_value = "1")]
+    pub std: Vec<f32>,
+
+    /// Swap black and white first
+    #[arg(long)]
+    pub invert: bool,
+
+    /// Print one JSON object per picture
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a picture of another format is made to fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Fit {
+    /// Scale both sides on their own
+    #[default]
+    Stretch,
+    /// Scale the shorter side and cut the rest off around the centre
+    Crop,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cnn explain cnn::kernel_too_large")]
+pub struct Explain {
+    /// The code, with or without `cnn::`; all codes when left out
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Example:\n  cnn demo --save lenet && cnn show lenet/lenet.cnn")]
+pub struct Demo {
+    /// Also write the model, its weights, the class names and some pictures into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub save: Option<PathBuf>,
+}
+
+/// Prints what is wrong with the command line; a file in the place of a command gets the command that was meant.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    let word = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => Some(word),
+        _ => None,
+    };
+    match word.and_then(|word| Some((word, meant(word)?))) {
+        Some((word, meant)) => eprintln!("error: `{word}` is a file, not a command\n\n  help: {meant}"),
+        // A failure to print leaves nothing else to do.
+        None => drop(error.print()),
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The command line that was meant by a file's name, if it is one.
+fn meant(word: &str) -> Option<String> {
+    let path = Path::new(word);
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "cnn" => Some(format!("to see its layers: `cnn show {word}`; to look for errors: `cnn check {word}`")),
+        "safetensors" => Some(format!("to use weights: `cnn predict MODEL.cnn --weights {word} IMAGE…`")),
+        "png" | "jpg" | "jpeg" => {
+            Some(format!("to classify it: `cnn predict MODEL.cnn --weights WEIGHTS.safetensors {word}`"))
+        }
+        _ => path.is_file().then(|| "`cnn --help` lists the commands".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub mod check;
+pub mod demo;
+pub mod emit;
+pub mod explain;
+pub mod graph;
+pub mod predict;
+pub mod show;

@@ -1,0 +1,110 @@
+//! `cnn predict`
+
+use crate::args::{MessageFormat, Predict};
+use crate::failure::Failure;
+use crate::model::load_one;
+use crate::number::percent;
+use crate::picture::Preparation;
+use crate::predictions::{Prediction, are_probabilities, rank};
+use cnn::{CompileOptions, Network, Session, Tensor, Weights};
+use std::io::{Write, stdout};
+use std::path::Path;
+
+/// Class files are lists of names; anything larger is something else.
+const MAX_CLASS_FILE: u64 = 1 << 20;
+
+/// Classifies each picture and prints its best classes.
+pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
+    let network = load_one(&args.model, format)?;
+    let [input] = network.inputs.as_slice() else {
+        return Err(Failure::Message(format!("`{}` has several inputs, and a picture is one", network.name)));
+    };
+    let output = output_index(&network, args.output.as_deref())?;
+    let classes = match &args.classes {
+        Some(path) => Some(read_classes(path, network.shape(network.outputs[output].value)[0])?),
+        None => None,
+    };
+    let preparation = Preparation::new(&input.shape, args.fit, args.invert, &args.mean, &args.std)?;
+    let weights = Weights::open(&args.weights)?;
+    let mut session = Session::from_network(&network, &weights, &CompileOptions::default())?;
+    let shape = [&[1], &input.shape[..]].concat();
+    let mut out = stdout().lock();
+    let mut failed = false;
+    for path in &args.images {
+        let mut values = Vec::new();
+        // One bad picture does not keep the others from being classified.
+        if let Err(failure) = preparation.read(path, &mut values) {
+            failure.report(format);
+            failed = true;
+            continue;
+        }
+        let outputs = session.run(&[&Tensor::new(&shape, values)?])?;
+        let mut ranked = rank(outputs.get(output).data(), are_probabilities(&network, output));
+        ranked.truncate(args.top as usize);
+        if args.json {
+            writeln!(out, "{}", json(path, &ranked, classes.as_deref()))?;
+        } else {
+            writeln!(out, "{}", path.display())?;
+            for prediction in &ranked {
+                let name = name(prediction, classes.as_deref());
+                writeln!(out, "  {:>7}  {name}", percent(prediction.probability))?;
+            }
+        }
+    }
+    if failed { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// The output to read: the one named, or the only one. It must be a vector of scores.
+fn output_index(network: &Network, name: Option<&str>) -> Result<usize, Failure> {
+    let names: Vec<&str> = network.outputs.iter().map(|output| output.name.as_str()).collect();
+    let index = match name {
+        Some(name) => names.iter().position(|output| *output == name).ok_or_else(|| {
+            Failure::Message(format!("`{}` has no output `{name}`; it has {}", network.name, names.join(", ")))
+        })?,
+        None if names.len() == 1 => 0,
+        None => {
+            let text = format!("`{}` has several outputs: choose one with `--output`, from {}", network.name, names.join(", "));
+            return Err(Failure::Message(text));
+        }
+    };
+    let shape = network.shape(network.outputs[index].value);
+    if shape.elements() == shape[0] {
+        return Ok(index);
+    }
+    Err(Failure::Message(format!("output `{}` is {shape}, not one score per class", names[index])))
+}
+
+fn read_classes(path: &Path, expected: usize) -> Result<Vec<String>, Failure> {
+    let error = |reason: String| Failure::Message(format!("cannot read the classes in `{}`: {reason}", path.display()));
+    let size = std::fs::metadata(path).map_err(|e| error(e.to_string()))?.len();
+    if size > MAX_CLASS_FILE {
+        return Err(error(format!("{size} bytes are too many for a list of names")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| error(e.to_string()))?;
+    let classes: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if classes.len() != expected {
+        return Err(error(format!("it has {} lines, but the model has {expected} classes", classes.len())));
+    }
+    Ok(classes)
+}
+
+fn name(prediction: &Prediction, classes: Option<&[String]>) -> String {
+    match classes.and_then(|classes| classes.get(prediction.index)) {
+        Some(name) => name.clone(),
+        None => format!("class {}", prediction.index),
+    }
+}
+
+fn json(path: &Path, ranked: &[Prediction], classes: Option<&[String]>) -> serde_json::Value {
+    let predictions: Vec<_> = ranked
+        .iter()
+        .map(|prediction| {
+            serde_json::json!({
+                "class": name(prediction, classes),
+                "index": prediction.index,
+                "probability": prediction.probability,
+            })
+        })
+        .collect();
+    serde_json::json!({ "image": path.to_string_lossy(), "predictions": predictions })
+}

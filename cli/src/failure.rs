@@ -1,0 +1,53 @@
+//! What a command ends with when it does not succeed.
+
+use crate::args::MessageFormat;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command stopped.
+#[derive(Debug)]
+pub enum Failure {
+    /// Diagnostics that have been printed already.
+    Reported,
+    /// One message.
+    Message(String),
+    /// Whoever read the output has gone away, as `head` does: nothing to say.
+    BrokenPipe,
+}
+
+impl Failure {
+    /// A failure from anything that can be shown.
+    pub fn new(message: impl std::fmt::Display) -> Self {
+        Self::Message(message.to_string())
+    }
+
+    /// Prints what there is to say, and the exit status: 1 for wrong input, 0 for a reader that has gone.
+    pub fn report(self, format: MessageFormat) -> ExitCode {
+        match self {
+            Self::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Reported => {}
+            Self::Message(message) => match format {
+                MessageFormat::Human => eprintln!("error: {message}"),
+                MessageFormat::Json => {
+                    eprintln!("{}", serde_json::json!({ "level": "error", "message": message }));
+                }
+            },
+        }
+        ExitCode::FAILURE
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Message(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<cnn::Error> for Failure {
+    fn from(error: cnn::Error) -> Self {
+        Self::new(error)
+    }
+}

@@ -1,0 +1,66 @@
+//! From a file's name to its networks, with the diagnostics printed on the way.
+
+use crate::args::{MessageFormat, ModelArgs};
+use crate::failure::Failure;
+use crate::terminal;
+use cnn::Network;
+use cnn_dsl::{Diagnostic, Settings, Sources, Style};
+
+/// The networks of a file, or of one model in it. Prints errors and warnings.
+pub fn load_all(args: &ModelArgs, format: MessageFormat) -> Result<Vec<Network>, Failure> {
+    let settings = Settings::parse(&args.set).map_err(Failure::Message)?;
+    let (sources, diagnostics) =
+        cnn_codegen::read_source(&args.file, &args.file.to_string_lossy()).map_err(Failure::new)?;
+    if !diagnostics.is_empty() {
+        print(&diagnostics, &sources, format);
+        return Err(Failure::Reported);
+    }
+    let compilation = cnn_dsl::compile(&sources, &settings);
+    print(&compilation.diagnostics, &sources, format);
+    if compilation.has_errors() {
+        return Err(Failure::Reported);
+    }
+    let Some(name) = &args.model else { return Ok(compilation.models) };
+    let names: Vec<String> = compilation.models.iter().map(|network| format!("`{}`", network.name)).collect();
+    let found: Vec<Network> = compilation.models.into_iter().filter(|network| network.name == *name).collect();
+    if found.is_empty() {
+        let file = args.file.display();
+        return Err(Failure::Message(format!("`{file}` has no model `{name}`; it has {}", names.join(", "))));
+    }
+    Ok(found)
+}
+
+/// The one network that is meant.
+pub fn load_one(args: &ModelArgs, format: MessageFormat) -> Result<Network, Failure> {
+    let mut networks = load_all(args, format)?;
+    match networks.len() {
+        1 => Ok(networks.remove(0)),
+        0 => Err(Failure::Message(format!("`{}` has no model", args.file.display()))),
+        _ => {
+            let names: Vec<&str> = networks.iter().map(|network| network.name.as_str()).collect();
+            Err(Failure::Message(format!(
+                "`{}` has several models: choose one with `--model NAME`, from {}",
+                args.file.display(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Prints diagnostics to the standard error.
+fn print(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) {
+    if diagnostics.is_empty() {
+        return;
+    }
+    match format {
+        MessageFormat::Human => {
+            let style = if terminal::stderr_has_colour() { Style::Color } else { Style::Plain };
+            eprint!("{}", cnn_dsl::render(diagnostics, sources, style));
+        }
+        MessageFormat::Json => {
+            for diagnostic in diagnostics {
+                eprintln!("{}", cnn_dsl::to_json(diagnostic, sources));
+            }
+        }
+    }
+}

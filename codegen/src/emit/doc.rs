@@ -1,0 +1,56 @@
+//! The documentation of a model's type.
+
+use cnn_ir::Network;
+use std::fmt::Write;
+
+/// What the author wrote, then the table of layers.
+pub(super) fn model_doc(network: &Network) -> String {
+    let mut text = String::new();
+    let rows = (0..network.layers.len()).map(|index| {
+        let (layer, cost) = (&network.layers[index], network.layer_cost(index));
+        [network.path(index), layer.op.to_string(), layer.shape.to_string(), count(cost.params), count(cost.macs)]
+    });
+    let total = network.cost();
+    let _ = if network.doc.is_empty() {
+        writeln!(text, "The model `{}`.", network.name)
+    } else {
+        writeln!(text, "{}", network.doc)
+    };
+    let inputs: Vec<String> =
+        network.inputs.iter().map(|input| format!("`{}` {}", input.name, input.shape)).collect();
+    let _ = writeln!(text, "\nInput: {}.\n", inputs.join(", "));
+    let header = ["layer", "op", "output", "parameters", "MACs"].map(str::to_owned);
+    let footer = ["total".into(), String::new(), String::new(), count(total.params), count(total.macs)];
+    let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).chain([footer]).collect();
+    let widths: Vec<usize> = (0..5).map(|c| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
+    for (index, row) in rows.iter().enumerate() {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let _ = if column < 3 { write!(text, "| {cell:width$} ") } else { write!(text, "| {cell:>width$} ") };
+        }
+        text.push_str("|\n");
+        if index == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let _ = write!(text, "|{}{}", "-".repeat(width + 1), if column < 3 { "-" } else { ":" });
+            }
+            text.push_str("|\n");
+        }
+    }
+    text
+}
+
+fn count(value: u64) -> String {
+    if value == 0 { String::new() } else { thousands(value, " ") }
+}
+
+/// The digits in groups of three.
+pub(super) fn thousands(value: u64, separator: &str) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push_str(separator);
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! Rust identifiers for names of the language.
+
+use proc_macro2::{Ident, Span};
+use std::collections::BTreeSet;
+
+/// The module that holds a model's code: its name in lower case.
+///
+/// ```
+/// assert_eq!(cnn_codegen::module_name("LeNet"), "lenet");
+/// ```
+pub fn module_name(model: &str) -> String {
+    model.to_lowercase()
+}
+
+/// The name as an identifier: raw where it is a keyword, with an underscore where not even that is allowed.
+pub(crate) fn ident(name: &str) -> Ident {
+    if syn::parse_str::<Ident>(name).is_ok() {
+        return Ident::new(name, Span::call_site());
+    }
+    match name {
+        "self" | "Self" | "super" | "crate" | "_" => Ident::new(&format!("{name}_"), Span::call_site()),
+        _ => Ident::new_raw(name, Span::call_site()),
+    }
+}
+
+/// Gives out local variable names that do not collide.
+pub(crate) struct Locals {
+    taken: BTreeSet<String>,
+}
+
+impl Locals {
+    /// The name for values that only the next lines use; never given out by [`Self::fresh`].
+    pub const PASSING: &str = "x";
+
+    pub fn new() -> Self {
+        // `net` is the builder in emitted functions.
+        Self { taken: ["net", Self::PASSING].map(str::to_owned).into() }
+    }
+
+    /// This name, or the first free of `name_2`, `name_3`, ….
+    pub fn fresh(&mut self, name: &str) -> Ident {
+        let mut candidate = name.to_owned();
+        let mut count = 1u32;
+        while !self.taken.insert(candidate.clone()) {
+            count += 1;
+            candidate = format!("{name}_{count}");
+        }
+        ident(&candidate)
+    }
+}

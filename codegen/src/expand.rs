@@ -1,0 +1,104 @@
+//! What the `cnn!` macro does.
+
+use crate::emit::emit_tokens;
+use crate::inline::InlineSource;
+use crate::read::read_source;
+use crate::skeleton::skeleton;
+use cnn_dsl::{Compilation, Diagnostic, Level, Settings, Sources, Style};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use std::path::Path;
+
+/// Expands `cnn! { model … }` or `cnn!("models/lenet.cnn")`.
+///
+/// Inline text is compiled from its tokens, and errors point at them. A file is looked up from the crate's
+/// `Cargo.toml`, is tracked for rebuilds, and its errors are printed in full at the literal. Either way a model with
+/// errors leaves a type with the same names behind, so that its users see those errors and no others.
+pub fn expand(input: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = input.clone().into_iter().collect();
+    match tokens.as_slice() {
+        [TokenTree::Literal(_)] => match syn::parse2::<syn::LitStr>(input) {
+            Ok(path) => expand_file(&path),
+            Err(error) => syn::Error::new(error.span(), "`cnn!` takes a model, or a string with a file's path")
+                .to_compile_error(),
+        },
+        _ => expand_inline(input),
+    }
+}
+
+fn expand_inline(input: TokenStream) -> TokenStream {
+    let inline = InlineSource::new(input);
+    let sources = Sources::new("cnn!", inline.text());
+    let compilation = cnn_dsl::compile(&sources, &Settings::default());
+    let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error).map(|diagnostic| {
+        let span = diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span);
+        let tokens = inline.tokens(span);
+        syn::Error::new_spanned(tokens, message(diagnostic, &sources)).to_compile_error()
+    });
+    let errors: TokenStream = errors.collect();
+    let code = models(&compilation);
+    quote! { #errors #code }
+}
+
+/// A diagnostic as the text of a compile error, under which rustc draws the source itself.
+fn message(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let mut text = format!("{} [{}]", diagnostic.message, diagnostic.code.name);
+    for label in diagnostic.labels.iter().filter(|label| !label.text.is_empty()) {
+        text.push_str("\n  = ");
+        if !label.primary {
+            let quoted = sources.text_of(label.span).lines().next().unwrap_or_default().trim();
+            text.push_str(&format!("`{quoted}`: "));
+        }
+        text.push_str(&label.text);
+    }
+    for note in &diagnostic.notes {
+        text.push_str(&format!("\n  = note: {note}"));
+    }
+    for help in &diagnostic.help {
+        text.push_str(&format!("\n  = help: {}", help.message));
+        if let Some(edit) = &help.edit {
+            text.push_str(&format!(": `{}`", edit.replacement.trim()));
+        }
+    }
+    text
+}
+
+fn expand_file(literal: &syn::LitStr) -> TokenStream {
+    let (name, span) = (literal.value(), literal.span());
+    let Ok(root) = std::env::var("CARGO_MANIFEST_DIR") else {
+        return syn::Error::new(span, "`cnn!(\"…\")` needs Cargo, which says where the crate is").to_compile_error();
+    };
+    let (sources, mut diagnostics) = match read_source(&Path::new(&root).join(&name), &name) {
+        Ok(read) => read,
+        Err(error) => {
+            let text = format!("{error}\n  = help: paths are relative to the crate's Cargo.toml");
+            return syn::Error::new(span, text).to_compile_error();
+        }
+    };
+    let mut compilation = Compilation::default();
+    if diagnostics.is_empty() {
+        compilation = cnn_dsl::compile(&sources, &Settings::default());
+        diagnostics.append(&mut compilation.diagnostics);
+        compilation.diagnostics.clone_from(&diagnostics);
+    }
+    diagnostics.retain(|diagnostic| diagnostic.level == Level::Error);
+    let errors = (!diagnostics.is_empty()).then(|| {
+        let rendered = cnn_dsl::render(&diagnostics, &sources, Style::Plain);
+        let count = diagnostics.len();
+        let text = format!("`{name}` has {count} error{}\n\n{rendered}", if count == 1 { "" } else { "s" });
+        syn::Error::new(span, text).to_compile_error()
+    });
+    let code = models(&compilation);
+    // Cargo rebuilds when an included file changes.
+    let track = quote_spanned! {span=>
+        const _: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #literal));
+    };
+    quote! { #errors #code #track }
+}
+
+/// The modules of the models that compiled, and skeletons of those that did not.
+fn models(compilation: &Compilation) -> TokenStream {
+    let compiled = |name: &str| compilation.models.iter().any(|network| network.name == name);
+    let skeletons = compilation.outlines.iter().filter(|outline| !compiled(&outline.name)).map(skeleton);
+    compilation.models.iter().map(emit_tokens).chain(skeletons).collect()
+}

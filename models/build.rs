@@ -1,0 +1,3 @@
+fn main() {
+    cnn_codegen::compile(["lenet.cnn"]);
+}

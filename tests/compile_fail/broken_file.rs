@@ -1,0 +1,3 @@
+cnn::cnn!("broken.cnn");
+
+fn main() {}

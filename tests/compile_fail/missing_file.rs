@@ -1,0 +1,3 @@
+cnn::cnn!("no_such_file.cnn");
+
+fn main() {}

@@ -1,0 +1,59 @@
+//! The interpreter and the generated code make the same calls on the same builder trait.
+
+use cnn::TraceBuilder;
+use cnn_dsl::{Settings, Sources};
+
+/// The calls of the interpreter for the first model of a text.
+fn interpreted(text: &str) -> String {
+    let compilation = cnn_dsl::compile(&Sources::new("test.cnn", text), &Settings::default());
+    assert!(!compilation.has_errors(), "{:?}", compilation.diagnostics);
+    let mut trace = TraceBuilder::new();
+    compilation.models[0].replay(&mut trace).unwrap();
+    trace.text().to_owned()
+}
+
+/// Compiles a model through the macro and through the interpreter, and compares the calls.
+macro_rules! same_calls {
+    ($test:ident, $model:ident, { $($body:tt)* }) => {
+        mod $test {
+            cnn::cnn! { model $model { $($body)* } }
+
+            #[test]
+            fn makes_the_same_calls() {
+                let mut trace = cnn::TraceBuilder::new();
+                $model::build(&mut trace).unwrap();
+                let text = concat!("model ", stringify!($model), " { ", stringify!($($body)*), " }");
+                assert_eq!(trace.text(), super::interpreted(text));
+            }
+        }
+    };
+}
+
+#[test]
+fn lenet_makes_the_same_calls() {
+    let mut trace = TraceBuilder::new();
+    cnn_models::LeNet::build(&mut trace).unwrap();
+    assert_eq!(trace.text(), interpreted(cnn_models::sources::LENET));
+}
+
+same_calls!(every_option, EveryOption, {
+    input image: [4, 33, 17]
+    stem: conv(8, kernel = (5, 3), stride = (2, 1), padding = (2, 1), groups = 2, bias = false) -> relu
+    wide: conv(6, 3, padding = (1, 2, 0, 3), dilation = 2) -> tanh
+    max_pool((2, 3), stride = (2, 1), padding = (1, 1), ceil_mode = true)
+    avg_pool(2, padding = 1, count_include_pad = false, divisor_override = 3)
+    dropout(0.25)
+    softmax(dim = -1)
+    flatten(end_dim = 2)
+    flatten
+    head: dense(7, bias = false)
+    sigmoid
+    output probabilities
+});
+
+same_calls!(awkward_names, Fn, {
+    input net: [2, 8, 8]
+    x: conv(3, 3) -> relu
+    type: conv(2, 1) -> global_avg_pool -> flatten
+    output self
+});

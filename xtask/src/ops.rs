@@ -1,0 +1,46 @@
+//! Every op in the list has its test case and its decomposition.
+
+use std::fs;
+use std::path::Path;
+
+macro_rules! list {
+    ($($variant:ident $file:ident $spec:ident,)*) => {
+        /// Variant, file and spec of every op.
+        const OPS: &[(&str, &str, &str)] = &[$((stringify!($variant), stringify!($file), stringify!($spec))),*];
+    };
+}
+cnn_ir::for_each_op!(list);
+
+/// The folder of the one problem suite.
+const SUITE: &str = "runtime/tests/suite";
+
+/// Ops without a case in the problem suite.
+pub fn check(root: &Path) -> Vec<String> {
+    let suite = match read_folder(&root.join(SUITE)) {
+        Ok(text) => text,
+        Err(error) => return vec![format!("{SUITE}: {error}")],
+    };
+    let mut problems = Vec::new();
+    for (variant, file, spec) in OPS {
+        if !suite.contains(spec) {
+            problems.push(format!("the op `{variant}` has no problem in {SUITE}: nothing there names `{spec}`"));
+        }
+        let decomposition = format!("runtime/src/decompose/{file}.rs");
+        if !root.join(&decomposition).is_file() {
+            problems.push(format!("the op `{variant}` has no {decomposition}"));
+        }
+    }
+    problems
+}
+
+/// The text of all files of a folder.
+fn read_folder(folder: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            text.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    Ok(text)
+}
