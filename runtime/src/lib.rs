@@ -7,9 +7,11 @@
 
 mod buffer;
 mod error;
+pub mod graph;
 mod tensor;
 mod weights;
 
 pub use error::{Error, WeightsMismatch};
+pub use graph::{LayerGraph, LuminalBuilder};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Weights;
