@@ -126,9 +126,13 @@ impl Builder for NetworkBuilder {
             let fault = Fault::new(&codes::TOO_LARGE, format!("more than {} layers", Self::MAX_LAYERS));
             return Err(self.error(name, fault));
         }
+        let index = self.network.layers.len();
+        if inputs.iter().any(|value| **value >= self.network.value_of(index)) {
+            let fault = Fault::new(&codes::SHAPE_MISMATCH, "an input is a value of another network");
+            return Err(self.error(name, fault));
+        }
         let shapes: Vec<&Shape> = inputs.iter().map(|value| self.network.shape(**value)).collect();
         let shape = op.output_shape(&shapes).map_err(|fault| self.error(name, fault))?;
-        let index = self.network.layers.len();
         self.network.layers.push(Layer {
             name: name.to_owned(),
             labelled: self.labelled,

@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let values = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
         let batch = Tensor::new(&[labels.len(), 1, 28, 28], values)?;
         let logits = model.run(&batch)?.logits;
-        right += labels.iter().enumerate().filter(|(i, label)| best(logits.example(*i)) == usize::from(**label)).count();
+        right +=
+            labels.iter().enumerate().filter(|(i, label)| best(logits.example(*i)) == usize::from(**label)).count();
     }
     println!("{right} of {} right", labels.len());
     Ok(())

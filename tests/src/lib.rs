@@ -9,9 +9,9 @@
 /// assert_eq!(cnn_tests::formula("input", 3).len(), 3);
 /// ```
 pub fn formula(key: &str, count: usize) -> Vec<f64> {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let value = |i: u64| {
         let mut z = hash.wrapping_add(i).wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

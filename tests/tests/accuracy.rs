@@ -1,5 +1,7 @@
 //! The shipped LeNet on real pictures it has not been trained on.
 
+#![allow(clippy::unwrap_used)]
+
 use cnn::Tensor;
 use cnn_models::fashion_mnist::pictures;
 use cnn_models::{LeNet, weights};

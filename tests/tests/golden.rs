@@ -1,5 +1,7 @@
 //! Parity with PyTorch's values in `tests/golden`, through the engine and through the Luminal reference.
 
+#![allow(clippy::unwrap_used)]
+
 use cnn::{LuminalBuilder, Tensor};
 use cnn_models::LeNet;
 use cnn_runtime::Reference;

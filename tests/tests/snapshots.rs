@@ -1,5 +1,7 @@
 //! Snapshots of LeNet: its calls, its graphs, its program and its Rust code.
 
+#![allow(clippy::unwrap_used)]
+
 use cnn::{CompileOptions, Isa, LayerGraph, LuminalBuilder, Session, TraceBuilder};
 use cnn_models::LeNet;
 

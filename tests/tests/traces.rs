@@ -1,5 +1,7 @@
 //! The interpreter and the generated code make the same calls on the same builder trait.
 
+#![allow(clippy::unwrap_used)]
+
 use cnn::TraceBuilder;
 use cnn_dsl::{Settings, Sources};
 

@@ -194,7 +194,7 @@ fn nearest_divisor(name: &'static str, wanted: usize, a: usize, b: usize) -> Fix
     let mut best = 1usize;
     let mut divisor = 1;
     while divisor * divisor <= gcd {
-        if gcd % divisor == 0 {
+        if gcd.is_multiple_of(divisor) {
             for candidate in [divisor, gcd / divisor] {
                 if candidate.abs_diff(wanted) < best.abs_diff(wanted) {
                     best = candidate;
