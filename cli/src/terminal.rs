@@ -80,7 +80,10 @@ mod tests {
     fn a_picture_becomes_one_line_for_two_rows() {
         let picture = [0, 255, 0, 0, 255, 255, 128, 0, 255];
         assert_eq!(draw(&picture, 3, false), [" @=", "+ @"]);
-        assert_eq!(draw(&picture[..3], 3, true), ["\x1b[38;5;16;48;5;16m▀\x1b[38;5;254;48;5;254m▀\x1b[38;5;16;48;5;16m▀\x1b[0m"]);
+        assert_eq!(
+            draw(&picture[..3], 3, true),
+            ["\x1b[38;5;16;48;5;16m▀\x1b[38;5;254;48;5;254m▀\x1b[38;5;16;48;5;16m▀\x1b[0m"]
+        );
     }
 
     #[test]

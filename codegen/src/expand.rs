@@ -1,6 +1,6 @@
 //! What the `cnn!` macro does.
 
-use crate::emit::emit_tokens;
+use crate::emit::{check_model_name, emit_tokens};
 use crate::inline::InlineSource;
 use crate::read::read_source;
 use crate::skeleton::skeleton;
@@ -19,8 +19,9 @@ pub fn expand(input: TokenStream) -> TokenStream {
     match tokens.as_slice() {
         [TokenTree::Literal(_)] => match syn::parse2::<syn::LitStr>(input) {
             Ok(path) => expand_file(&path),
-            Err(error) => syn::Error::new(error.span(), "`cnn!` takes a model, or a string with a file's path")
-                .to_compile_error(),
+            Err(error) => {
+                syn::Error::new(error.span(), "`cnn!` takes a model, or a string with a file's path").to_compile_error()
+            }
         },
         _ => expand_inline(input),
     }
@@ -30,11 +31,12 @@ fn expand_inline(input: TokenStream) -> TokenStream {
     let inline = InlineSource::new(input);
     let sources = Sources::new("cnn!", inline.text());
     let compilation = cnn_dsl::compile(&sources, &Settings::default());
-    let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error).map(|diagnostic| {
-        let span = diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span);
-        let tokens = inline.tokens(span);
-        syn::Error::new_spanned(tokens, message(diagnostic, &sources)).to_compile_error()
-    });
+    let errors =
+        compilation.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error).map(|diagnostic| {
+            let span = diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span);
+            let tokens = inline.tokens(span);
+            syn::Error::new_spanned(tokens, message(diagnostic, &sources)).to_compile_error()
+        });
     let errors: TokenStream = errors.collect();
     let code = models(&compilation);
     quote! { #errors #code }
@@ -100,5 +102,9 @@ fn expand_file(literal: &syn::LitStr) -> TokenStream {
 fn models(compilation: &Compilation) -> TokenStream {
     let compiled = |name: &str| compilation.models.iter().any(|network| network.name == name);
     let skeletons = compilation.outlines.iter().filter(|outline| !compiled(&outline.name)).map(skeleton);
-    compilation.models.iter().map(emit_tokens).chain(skeletons).collect()
+    let models = compilation.models.iter().map(|network| match check_model_name(&network.name) {
+        Ok(()) => emit_tokens(network),
+        Err(message) => quote! { ::core::compile_error!(#message); },
+    });
+    models.chain(skeletons).collect()
 }

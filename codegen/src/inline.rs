@@ -123,3 +123,34 @@ fn doc_text(token: &TokenTree) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> InlineSource {
+        InlineSource::new(text.parse().unwrap())
+    }
+
+    #[test]
+    fn text_is_laid_out_as_it_was_written() {
+        let text = "model A {\n    /// Doc.\n    input x: [1, 2]\n    c: conv(1, kernel = -1) -> relu\n}";
+        assert_eq!(source(text).text(), text);
+    }
+
+    #[test]
+    fn a_place_in_the_text_leads_back_to_its_tokens() {
+        let text = "conv(1,\n  kernel = 5) -> relu";
+        let inline = source(text);
+        let tokens = |part: &str| {
+            let start = inline.text().find(part).unwrap() as u32;
+            let span = Span { source: 0, start, end: start + part.len() as u32 };
+            inline.tokens(Some(span)).to_string()
+        };
+        assert_eq!(tokens("kernel"), "kernel");
+        assert_eq!(tokens("kernel = 5"), "kernel = 5");
+        assert_eq!(tokens(" "), "1 ,".split(' ').next_back().unwrap());
+        assert!(!inline.tokens(None).is_empty());
+        assert!(!inline.tokens(Some(Span { source: 0, start: 9999, end: 9999 })).is_empty());
+    }
+}

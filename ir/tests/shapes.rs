@@ -60,7 +60,7 @@ fn pools() {
         |op, kernel, more: &[(&str, Value)], input: &[usize]| shape(op, &[&[("kernel", kernel)], more].concat(), input);
     let ceil = ("ceil_mode", Value::Bool(true));
     assert_eq!(pool("max_pool", int(2), &[], &[3, 7, 7]), Ok(vec![3, 3, 3]));
-    assert_eq!(pool("max_pool", int(2), &[ceil.clone()], &[3, 7, 7]), Ok(vec![3, 4, 4]));
+    assert_eq!(pool("max_pool", int(2), std::slice::from_ref(&ceil), &[3, 7, 7]), Ok(vec![3, 4, 4]));
     assert_eq!(pool("avg_pool", tuple([2, 3]), &[("stride", tuple([2, 3]))], &[3, 8, 9]), Ok(vec![3, 4, 3]));
     // The last window would start in the padding on the far side, so PyTorch drops it.
     let far = [ceil, ("stride", int(3)), ("padding", int(1))];

@@ -63,7 +63,11 @@ fn output_index(network: &Network, name: Option<&str>) -> Result<usize, Failure>
         })?,
         None if names.len() == 1 => 0,
         None => {
-            let text = format!("`{}` has several outputs: choose one with `--output`, from {}", network.name, names.join(", "));
+            let text = format!(
+                "`{}` has several outputs: choose one with `--output`, from {}",
+                network.name,
+                names.join(", ")
+            );
             return Err(Failure::Message(text));
         }
     };

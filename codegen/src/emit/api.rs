@@ -98,11 +98,8 @@ fn emit_constants(network: &Network) -> TokenStream {
 
 fn emit_run(network: &Network) -> TokenStream {
     let inputs: Vec<_> = network.inputs.iter().map(|input| ident(&input.name)).collect();
-    let shapes: Vec<String> = network
-        .inputs
-        .iter()
-        .map(|input| format!("`{}` is {}", input.name, with_batch(&input.shape)))
-        .collect();
+    let shapes: Vec<String> =
+        network.inputs.iter().map(|input| format!("`{}` is {}", input.name, with_batch(&input.shape))).collect();
     let doc = format!(" Runs the network: {}.", shapes.join(", "));
     let outputs = network.outputs.iter().enumerate().map(|(index, output)| {
         let (name, index) = (ident(&output.name), Literal::usize_unsuffixed(index));

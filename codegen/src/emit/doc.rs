@@ -16,8 +16,7 @@ pub(super) fn model_doc(network: &Network) -> String {
     } else {
         writeln!(text, "{}", network.doc)
     };
-    let inputs: Vec<String> =
-        network.inputs.iter().map(|input| format!("`{}` {}", input.name, input.shape)).collect();
+    let inputs: Vec<String> = network.inputs.iter().map(|input| format!("`{}` {}", input.name, input.shape)).collect();
     let _ = writeln!(text, "\nInput: {}.\n", inputs.join(", "));
     let header = ["layer", "op", "output", "parameters", "MACs"].map(str::to_owned);
     let footer = ["total".into(), String::new(), String::new(), count(total.params), count(total.macs)];

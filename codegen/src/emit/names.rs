@@ -12,6 +12,18 @@ pub fn module_name(model: &str) -> String {
     model.to_lowercase()
 }
 
+/// What every emitted module imports from `::cnn`.
+pub(super) const IMPORTS: [&str; 8] =
+    ["BuildError", "Builder", "CompileOptions", "Error", "Session", "Tensor", "TensorView", "Weights"];
+
+/// Why a model of this name could not become a type beside the names that its module uses, if it could not.
+pub(crate) fn check_model_name(model: &str) -> Result<(), String> {
+    if IMPORTS.contains(&model) || matches!(model, "Outputs" | "Result" | "Ok" | "Self") || model.ends_with("Spec") {
+        return Err(format!("a model cannot be called `{model}`: the generated code uses that name itself"));
+    }
+    Ok(())
+}
+
 /// The name as an identifier: raw where it is a keyword, with an underscore where not even that is allowed.
 pub(crate) fn ident(name: &str) -> Ident {
     if syn::parse_str::<Ident>(name).is_ok() {

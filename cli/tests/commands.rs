@@ -1,0 +1,259 @@
+//! The command as a user runs it: what it prints, and its exit status.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A folder with the demonstration's files, in which commands run.
+struct Workspace(TempDir);
+
+impl Workspace {
+    fn new() -> Self {
+        let workspace = Self(TempDir::new().unwrap());
+        let output = workspace.run(&["demo", "--save", "."]);
+        assert!(output.status.success(), "{output:?}");
+        workspace
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cnn"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env_remove("CNN_ISA")
+            .env_remove("CNN_PASSES")
+            .output()
+            .unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// What the command prints to the standard output; it must succeed.
+    fn prints(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the command says when it refuses, with status 1 and nothing on the standard output.
+    fn refuses(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        stderr(&output)
+    }
+
+    /// `predict` with the saved model and weights, and these arguments.
+    fn predict<'a>(&self, args: &[&'a str]) -> Vec<&'a str> {
+        [&["predict", "lenet.cnn", "--weights", "lenet.safetensors"], args].concat()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_demonstration_classifies_real_pictures() {
+    let text = Workspace::new().prints(&[]);
+    assert!(text.contains("226 of 256 right: 88.3 %"), "{text}");
+    assert!(text.contains("61 706"), "{text}");
+    assert!(text.contains("ankle boot"), "{text}");
+}
+
+#[test]
+fn check_and_show_and_emit_and_graph() {
+    let workspace = Workspace::new();
+    assert_eq!(
+        workspace.prints(&["check", "lenet.cnn"]),
+        "LeNet: no errors (12 layers, 61 706 parameters, 416 520 MACs)\n"
+    );
+    insta::assert_snapshot!("show", workspace.prints(&["show", "lenet.cnn"]));
+    let batch = workspace.prints(&["show", "lenet.cnn", "--batch", "32", "--set", "classes=3"]);
+    assert!(batch.contains("32×6×28×28") && batch.contains("32×3\u{20}"), "{batch}");
+    let code = workspace.prints(&["emit", "lenet.cnn"]);
+    assert!(code.contains("pub struct LeNet"), "{code}");
+    workspace.prints(&["emit", "lenet.cnn", "-o", "lenet.rs"]);
+    assert_eq!(fs::read_to_string(workspace.path("lenet.rs")).unwrap(), code);
+    let graph = workspace.prints(&["graph", "lenet.cnn", "--primitives"]);
+    assert!(graph.contains("Conv2d") && graph.contains("SumReduce"), "{graph}");
+}
+
+#[test]
+fn predict_names_the_classes() {
+    let workspace = Workspace::new();
+    let text = workspace.prints(&workspace.predict(&["--classes", "classes.txt", "--top", "1", "0-ankle-boot.png"]));
+    assert!(text.starts_with("0-ankle-boot.png\n") && text.contains("ankle boot"), "{text}");
+    let json = workspace.prints(&workspace.predict(&["--json", "0-ankle-boot.png", "2-trouser.png"]));
+    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[1]["predictions"][0]["index"], 1);
+    assert_eq!(lines[0]["predictions"].as_array().unwrap().len(), 5);
+    let total: f64 = workspace
+        .prints(&workspace.predict(&["--json", "--top", "10", "0-ankle-boot.png"]))
+        .lines()
+        .flat_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["predictions"].as_array().unwrap().clone()
+        })
+        .map(|prediction| prediction["probability"].as_f64().unwrap())
+        .sum();
+    assert!((total - 1.0).abs() < 1e-9, "{total}");
+}
+
+#[test]
+fn errors_are_shown_in_the_file_and_as_json() {
+    let workspace = Workspace::new();
+    workspace.write("bad.cnn", "model Bad {\n    input image: [1, 8, 8]\n    conv(4, kernel = 9)\n    output x\n}\n");
+    let text = workspace.refuses(&["check", "bad.cnn"]);
+    assert!(text.contains("cnn::kernel_too_large") && text.contains("bad.cnn:3:"), "{text}");
+    let json = workspace.refuses(&["check", "bad.cnn", "--message-format", "json"]);
+    let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(line["code"], "cnn::kernel_too_large");
+    assert_eq!(line["spans"][0]["start"]["line"], 3);
+    assert!(workspace.prints(&["explain", "kernel_too_large"]).contains("does not fit"));
+}
+
+#[test]
+fn wrong_command_lines_name_the_right_one() {
+    let workspace = Workspace::new();
+    for (word, meant) in
+        [("lenet.cnn", "cnn show lenet.cnn"), ("lenet.safetensors", "--weights lenet.safetensors"), ("a.png", "predict")]
+    {
+        let output = workspace.run(&[word]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(meant), "{}", stderr(&output));
+    }
+    assert_eq!(workspace.run(&["shwo", "lenet.cnn"]).status.code(), Some(2));
+    assert_eq!(workspace.run(&["show"]).status.code(), Some(2));
+    assert_eq!(workspace.run(&["show", "lenet.cnn", "--batch", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn files_that_are_no_models_are_refused() {
+    let workspace = Workspace::new();
+    let refuses = |name: &str, part: &str| {
+        let text = workspace.refuses(&["check", name]);
+        assert!(text.contains(part), "{name}: {text}");
+        assert!(text.len() < 4000, "{name}: {} bytes of messages", text.len());
+    };
+    refuses("missing.cnn", "no such file");
+    refuses(".", "folder");
+    workspace.write("empty.cnn", "");
+    refuses("empty.cnn", "model");
+    workspace.write("binary.cnn", b"\xff\xfe\x00\x01\x02");
+    refuses("binary.cnn", "UTF-8");
+    fs::File::create(workspace.path("large.cnn")).unwrap().set_len(100 << 20).unwrap();
+    refuses("large.cnn", "large");
+    workspace.write("deep.cnn", "(".repeat(1 << 20));
+    refuses("deep.cnn", "deep");
+    workspace.write("huge.cnn", "model M { input x: [99999999999, 99999999999] relu output y }");
+    refuses("huge.cnn", "error");
+    workspace.write("overflow.cnn", "model M { input x: [1, 8, 8] conv(99999999999999999999, 1) output y }");
+    refuses("overflow.cnn", "error");
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused() {
+    let workspace = Workspace::new();
+    let refuses = |weights: &Path, part: &str| {
+        let weights = weights.to_str().unwrap();
+        let text = workspace.refuses(&["predict", "lenet.cnn", "--weights", weights, "0-ankle-boot.png"]);
+        assert!(text.contains(part), "{weights}: {text}");
+    };
+    let whole = fs::read(workspace.path("lenet.safetensors")).unwrap();
+    refuses(&workspace.path("missing"), "missing");
+    refuses(&workspace.write("truncated", &whole[..whole.len() / 2]), "truncated");
+    refuses(&workspace.write("other", b"this is no safetensors file at all"), "safetensors");
+    refuses(&workspace.write("empty", b""), "safetensors");
+    workspace.write("wide.cnn", fs::read_to_string(workspace.path("lenet.cnn")).unwrap().replace("dense(84)", "dense(85)"));
+    let text = workspace.refuses(&["predict", "wide.cnn", "--weights", "lenet.safetensors", "0-ankle-boot.png"]);
+    for name in ["f2.weight", "f2.bias", "f3.weight"] {
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn pictures_that_are_none_are_refused_and_the_others_classified() {
+    let workspace = Workspace::new();
+    workspace.write("text.png", "not a picture");
+    workspace.write("model.png", fs::read(workspace.path("lenet.cnn")).unwrap());
+    let whole = fs::read(workspace.path("0-ankle-boot.png")).unwrap();
+    workspace.write("truncated.png", &whole[..whole.len() / 2]);
+    workspace.write("bomb.png", bomb(&whole));
+    for name in ["text.png", "model.png", "truncated.png", "bomb.png", "missing.png"] {
+        let text = workspace.refuses(&workspace.predict(&[name]));
+        assert!(text.contains(name), "{text}");
+    }
+    let output = workspace.run(&workspace.predict(&["text.png", "0-ankle-boot.png"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("0-ankle-boot.png"));
+}
+
+/// A picture whose header says that it is 200 000 pixels wide and high.
+fn bomb(png: &[u8]) -> Vec<u8> {
+    let mut bytes = png.to_vec();
+    let side = 200_000u32.to_be_bytes();
+    bytes[16..20].copy_from_slice(&side);
+    bytes[20..24].copy_from_slice(&side);
+    // The checksum of the changed header, so that the size is what is refused.
+    let checksum = bytes[12..29].iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (0u32.wrapping_sub(crc & 1))))
+    });
+    bytes[29..33].copy_from_slice(&(!checksum).to_be_bytes());
+    bytes
+}
+
+#[test]
+fn other_arguments_that_do_not_fit_are_refused() {
+    let workspace = Workspace::new();
+    workspace.write("two.txt", "a\nb\n");
+    let refuses = |args: &[&str], part: &str| {
+        let text = workspace.refuses(&workspace.predict(args));
+        assert!(text.contains(part), "{args:?}: {text}");
+    };
+    let boot = "0-ankle-boot.png";
+    refuses(&["--classes", "two.txt", boot], "2 lines");
+    refuses(&["--classes", "none.txt", boot], "none.txt");
+    refuses(&["--classes", "lenet.safetensors", boot], "lenet.safetensors");
+    refuses(&["--mean", "0.1,0.2", boot], "--mean");
+    refuses(&["--std", "0", boot], "--std");
+    refuses(&["--model", "Other", boot], "LeNet");
+    refuses(&["--output", "other", boot], "logits");
+    assert!(workspace.refuses(&["show", "lenet.cnn", "--set", "clases=3"]).contains("classes"));
+    assert!(workspace.refuses(&["explain", "nonsense"]).contains("nonsense"));
+}
+
+#[test]
+fn an_output_that_cannot_be_written_leaves_nothing_behind() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("folder")).unwrap();
+    let before = fs::read_dir(workspace.0.path()).unwrap().count();
+    assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "no/such/folder/lenet.rs"]).contains("lenet.rs"));
+    assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "folder"]).contains("folder"));
+    assert_eq!(fs::read_dir(workspace.0.path()).unwrap().count(), before);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let workspace = Workspace::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cnn"))
+        .args(["graph", "lenet.cnn", "--primitives"])
+        .current_dir(workspace.0.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
