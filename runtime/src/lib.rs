@@ -6,11 +6,13 @@
 //! reference that the engine is tested against.
 
 mod buffer;
+mod decompose;
 mod error;
 pub mod graph;
 mod tensor;
 mod weights;
 
+pub use decompose::{Decompose, Reference};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
 pub use tensor::{Tensor, TensorView};

@@ -1,0 +1,67 @@
+//! Every op in Luminal's primitives: its meaning, the reference in tests, and the way onto Luminal's own backends.
+
+mod primitives;
+mod reference;
+mod window;
+
+pub use reference::Reference;
+
+use crate::graph::{LayerOp, Source, layers, replace_node};
+use cnn_ir::{Op, Shape};
+use luminal::graph::Graph;
+use luminal::prelude::{Compiler, ToIdsMut};
+use primitives::{Node, Primitives};
+
+/// A Luminal compiler that rewrites every layer into Luminal's primitives.
+///
+/// What it makes can be run by Luminal itself, with or without `BatchMatMul2DCompiler`; not with `GenericCompiler`,
+/// which removes additions and products that change a view.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Decompose;
+
+impl Compiler for Decompose {
+    fn compile<T: ToIdsMut>(&self, graph: &mut Graph, remap: T) {
+        decompose_layers(graph, remap);
+    }
+}
+
+/// An op's meaning in primitives.
+trait DecomposeOp {
+    /// Adds what makes the output from the values and, in their order, the op's parameters. All nodes are dense.
+    fn decompose(&self, cx: &mut Primitives, inputs: &[Node], parameters: &[Node], output: &Shape) -> Node;
+}
+
+macro_rules! dispatch {
+    ($($variant:ident $file:ident $spec:ident,)*) => {
+        $(mod $file;)*
+
+        impl DecomposeOp for Op {
+            fn decompose(&self, cx: &mut Primitives, inputs: &[Node], parameters: &[Node], output: &Shape) -> Node {
+                match self { $(Op::$variant(spec) => spec.decompose(cx, inputs, parameters, output),)* }
+            }
+        }
+    };
+}
+cnn_ir::for_each_op!(dispatch);
+
+/// Rewrites every layer; returns the most elements that one of the new tensors has for one example.
+fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
+    let mut largest = 0;
+    for (node, LayerOp { op, shape, .. }, _) in layers(graph) {
+        // Read again: earlier layers have been replaced since.
+        let sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
+        let (inputs, parameters) = sources.split_at(sources.len() - op.parameters().len());
+        let mut cx = Primitives::new(graph);
+        let new = op.decompose(&mut cx, inputs, parameters, &shape);
+        debug_assert_eq!((&*new.shape, new.batched), (&*shape, true), "{op}");
+        largest = largest.max(cx.largest());
+        replace_node(graph, &mut remap, node, new.id);
+    }
+    largest
+}
+
+/// A layer's source: all of it, in the order of memory, its sizes known but for the batch.
+fn dense((id, _, view): &Source) -> Node {
+    let sizes: Vec<Option<usize>> = view.dims.iter().map(|size| size.to_usize()).collect();
+    Node { id: *id, batched: sizes.first() == Some(&None), shape: sizes.into_iter().flatten().collect() }
+}

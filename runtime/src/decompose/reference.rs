@@ -1,0 +1,136 @@
+//! The reference: layers in Luminal's primitives, run by Luminal's executor.
+
+use super::decompose_layers;
+use crate::graph::{BATCH, LayerGraph, Port, layers};
+use crate::{Error, Tensor, Weights};
+use cnn_ir::{MAX_ELEMENTS, Op};
+use luminal::graph::Graph;
+use luminal::prelude::{BatchMatMul2DCompiler, Compiler, ToIdsMut};
+use std::cell::Cell;
+
+/// The most taps of one convolution: each makes some ten kilobytes of graph.
+const MAX_TAPS: usize = 4096;
+
+/// A network that Luminal runs from its primitives: slow, and what every engine must agree with.
+///
+/// ```
+/// use cnn_ir::{Builder, ops::ReluSpec};
+/// use cnn_runtime::{LuminalBuilder, Reference, Tensor, Weights};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = LuminalBuilder::new();
+/// let x = builder.input("x", &[2])?;
+/// let y = builder.layer("relu", ReluSpec::new(), &[&x])?;
+/// builder.output("y", &y)?;
+/// let mut reference = Reference::new(builder.finish(), &Weights::from_tensors([])?)?;
+/// let outputs = reference.run(&[&Tensor::new(&[1, 2], vec![-1.0, 2.0])?])?;
+/// assert_eq!(outputs[0].data(), [0.0, 2.0]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Reference {
+    graph: LayerGraph,
+    /// The most elements of one tensor for one example.
+    largest: usize,
+}
+
+impl Reference {
+    /// Decomposes a graph of layers and gives it its weights.
+    ///
+    /// # Errors
+    /// Weights that do not fit the network; sizes that Luminal cannot count.
+    pub fn new(mut graph: LayerGraph, weights: &Weights) -> Result<Self, Error> {
+        weights.check(graph.parameters.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
+        for (_, layer, _) in layers(&graph.graph) {
+            if let Op::Conv2d(conv) = &layer.op
+                && conv.kernel_size[0].saturating_mul(conv.kernel_size[1]) > MAX_TAPS
+            {
+                let reason = format!("the reference takes kernels of at most {MAX_TAPS} elements");
+                return Err(Error::Graph { place: layer.path, reason });
+            }
+        }
+        let decompose = Measured::default();
+        graph.apply(&decompose);
+        graph.apply(BatchMatMul2DCompiler);
+        for parameter in &graph.parameters {
+            let data = weights.get(&parameter.name)?.data().to_vec();
+            graph.graph.set_tensor(parameter.node, 0, luminal::tensor::Tensor::new(data));
+            graph.graph.no_delete.insert(parameter.node);
+        }
+        let inputs = graph.inputs.iter().map(|input| input.shape.elements()).max().unwrap_or(0);
+        Ok(Self { graph, largest: decompose.largest.get().max(inputs) })
+    }
+
+    /// Runs the network on one tensor per input, batch first, and returns one per output.
+    ///
+    /// # Errors
+    /// Inputs of another number, shape or batch than the network's; a batch too large for Luminal to count.
+    pub fn run(&mut self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, Error> {
+        let batch = check_inputs(&self.graph.inputs, inputs)?;
+        if batch.saturating_mul(self.largest) > MAX_ELEMENTS {
+            return Err(Error::TensorTooLarge { shape: vec![batch, self.largest] });
+        }
+        let graph = &mut *self.graph.graph;
+        graph.set_dyn_dim(BATCH, batch);
+        for (port, input) in self.graph.inputs.iter().zip(inputs) {
+            graph.set_tensor(port.node, 0, luminal::tensor::Tensor::new(input.data().to_vec()));
+        }
+        graph.execute();
+        let outputs = self.graph.outputs.iter().map(|port| read_output(graph, port, batch)).collect();
+        // What stays would be taken for the result of the next execution.
+        graph.drop_tensors(self.graph.outputs.iter().map(|port| port.node).collect::<Vec<_>>());
+        outputs
+    }
+}
+
+impl LayerGraph {
+    /// The same network in Luminal's primitives; see [`Decompose`](crate::Decompose).
+    pub fn decompose(&mut self) {
+        self.apply(super::Decompose);
+    }
+}
+
+/// The decomposition, and how large its tensors become.
+#[derive(Default)]
+struct Measured {
+    largest: Cell<usize>,
+}
+
+impl Compiler for &Measured {
+    fn compile<T: ToIdsMut>(&self, graph: &mut Graph, remap: T) {
+        self.largest.set(decompose_layers(graph, remap));
+    }
+}
+
+fn read_output(graph: &Graph, port: &Port, batch: usize) -> Result<Tensor, Error> {
+    let data = graph.get_tensor_ref(port.node, 0).and_then(|tensor| tensor.data.as_any().downcast_ref::<Vec<f32>>());
+    let Some(data) = data else {
+        return Err(Error::Graph { place: port.name.clone(), reason: "the output was not made".into() });
+    };
+    let shape: Vec<usize> = std::iter::once(batch).chain(port.shape.iter().copied()).collect();
+    Tensor::new(&shape, data.clone())
+}
+
+/// The batch of the inputs, when they are what the network takes.
+fn check_inputs(ports: &[Port], inputs: &[&Tensor]) -> Result<usize, Error> {
+    if ports.len() != inputs.len() {
+        return Err(Error::InputCount { expected: ports.len(), found: inputs.len() });
+    }
+    let mut first = None;
+    for (port, input) in ports.iter().zip(inputs) {
+        let name = || port.name.clone();
+        let batch = match input.shape() {
+            [batch, shape @ ..] if *shape == *port.shape => *batch,
+            found => {
+                return Err(Error::InputShape { name: name(), expected: port.shape.to_vec(), found: found.to_vec() });
+            }
+        };
+        let expected = *first.get_or_insert(batch);
+        if batch == 0 {
+            return Err(Error::EmptyBatch { name: name() });
+        } else if batch != expected {
+            return Err(Error::BatchMismatch { name: name(), expected, found: batch });
+        }
+    }
+    Ok(first.unwrap_or(1))
+}

@@ -1,0 +1,125 @@
+//! The problems that every backend must solve: one op each, an input, and the right output.
+//!
+//! The right output is written down where a number is published, and computed by [`oracle`] elsewhere.
+
+// Each test program uses a part of the suite.
+#![allow(dead_code)]
+
+pub mod formula;
+pub mod lenet;
+mod operators;
+mod options;
+mod oracle;
+mod special;
+
+use cnn_ir::{BuildError, Builder, Op, Shape};
+use cnn_runtime::{Tensor, Weights};
+
+/// One op applied to one input.
+#[derive(Clone)]
+pub struct Problem {
+    pub name: String,
+    pub op: Op,
+    /// The input's shape, batch first.
+    pub shape: Vec<usize>,
+    pub input: Vec<f32>,
+    /// The op's parameters in its order.
+    pub parameters: Vec<Vec<f32>>,
+    /// The output's shape, batch first.
+    pub output_shape: Vec<usize>,
+    pub output: Vec<f64>,
+    /// How far an element may be off, relative to the larger of it and 1.
+    pub tolerance: f64,
+}
+
+/// Every problem.
+pub fn problems() -> Vec<Problem> {
+    [operators::problems(), options::problems(), special::problems()].concat()
+}
+
+impl Problem {
+    /// A problem with everything given: input and parameters are flat, shapes have no batch, the batch is 1.
+    pub fn exact(
+        name: &str,
+        op: impl Into<Op>,
+        (shape, input): (&[usize], Vec<f32>),
+        parameters: &[&[f32]],
+        (output_shape, output): (&[usize], &[f64]),
+    ) -> Self {
+        let with_batch = |shape: &[usize]| [&[1], shape].concat();
+        Self {
+            name: name.to_owned(),
+            op: op.into(),
+            shape: with_batch(shape),
+            input,
+            parameters: parameters.iter().map(|values| values.to_vec()).collect(),
+            output_shape: with_batch(output_shape),
+            output: output.to_vec(),
+            tolerance: 1e-6,
+        }
+    }
+
+    /// A problem on an input and parameters from the formula, solved by the oracle. Values reach from −`scale` to
+    /// `scale`.
+    pub fn computed(name: &str, op: impl Into<Op>, batch: usize, shape: &[usize], scale: f64) -> Self {
+        let input = formula::values("input", batch * shape.iter().product::<usize>());
+        Self::computed_on(name, op, batch, shape, input.iter().map(|v| (v * scale) as f32).collect())
+    }
+
+    /// A problem on this input, solved by the oracle.
+    pub fn computed_on(name: &str, op: impl Into<Op>, batch: usize, shape: &[usize], input: Vec<f32>) -> Self {
+        let op = op.into();
+        let parameters: Vec<Vec<f32>> =
+            op.parameters().iter().map(|tensor| formula::parameter(0, tensor.name, &tensor.shape)).collect();
+        let output_shape = op.output_shape(&[&Shape::new(shape).unwrap()]).unwrap();
+        let output = input
+            .chunks(input.len() / batch)
+            .flat_map(|example| oracle::solve(&op, (shape, example), &parameters, &output_shape))
+            .collect();
+        Self {
+            name: format!("{name}: {op}"),
+            op,
+            shape: [&[batch], shape].concat(),
+            input,
+            parameters,
+            output_shape: [&[batch], &*output_shape].concat(),
+            output,
+            tolerance: 1e-5,
+        }
+    }
+
+    /// Makes the network: one layer, named `layer`, from `x` to `y`.
+    pub fn build<B: Builder>(&self, builder: &mut B) -> Result<(), BuildError> {
+        let x = builder.input("x", &self.shape[1..])?;
+        let y = builder.layer("layer", self.op.clone(), &[&x])?;
+        builder.output("y", &y)
+    }
+
+    pub fn weights(&self) -> Weights {
+        let tensors = self.op.parameters().into_iter().zip(&self.parameters).map(|(tensor, values)| {
+            (format!("layer.{}", tensor.name), Tensor::new(&tensor.shape, values.clone()).unwrap())
+        });
+        Weights::from_tensors(tensors).unwrap()
+    }
+
+    pub fn input(&self) -> Tensor {
+        Tensor::new(&self.shape, self.input.clone()).unwrap()
+    }
+
+    /// Says what is wrong with an output, if anything is.
+    pub fn check(&self, shape: &[usize], output: &[f32]) -> Result<(), String> {
+        if shape != self.output_shape || output.len() != self.output.len() {
+            return Err(format!("{}: shape {shape:?}, not {:?}", self.name, self.output_shape));
+        }
+        for (i, (&found, &right)) in output.iter().zip(&self.output).enumerate() {
+            let found = f64::from(found);
+            let same = found == right
+                || (found.is_nan() && right.is_nan())
+                || (found - right).abs() <= self.tolerance * right.abs().max(1.0);
+            if !same {
+                return Err(format!("{}: element {i} is {found}, not {right}", self.name));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Every op by its definition, in f64, one loop per axis.
+
+use cnn_ir::Op;
+use cnn_ir::ops::{AvgPool2dSpec, Conv2dSpec, MaxPool2dSpec};
+
+/// The output for one example.
+pub fn solve(op: &Op, (shape, input): (&[usize], &[f32]), parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
+    let x: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
+    let parameters: Vec<Vec<f64>> = parameters.iter().map(|p| p.iter().map(|&v| f64::from(v)).collect()).collect();
+    let each = |f: fn(f64) -> f64| x.iter().map(|&v| f(v)).collect();
+    match op {
+        Op::Conv2d(spec) => conv2d(spec, &Map::new(shape, &x), &parameters, output_shape),
+        Op::Dense(spec) => (0..spec.out_features)
+            .map(|o| {
+                let row = &parameters[0][o * spec.in_features..][..spec.in_features];
+                let bias = if spec.bias { parameters[1][o] } else { 0.0 };
+                row.iter().zip(&x).map(|(w, v)| w * v).sum::<f64>() + bias
+            })
+            .collect(),
+        Op::MaxPool2d(spec) => max_pool2d(spec, &Map::new(shape, &x), output_shape),
+        Op::AvgPool2d(spec) => avg_pool2d(spec, &Map::new(shape, &x), output_shape),
+        Op::GlobalAvgPool2d(_) => {
+            let places = shape[1] * shape[2];
+            x.chunks(places).map(|channel| channel.iter().sum::<f64>() / places as f64).collect()
+        }
+        Op::Flatten(_) | Op::Dropout(_) => x,
+        Op::Relu(_) => each(|v| if v.is_nan() { v } else { v.max(0.0) }),
+        Op::Sigmoid(_) => each(|v| 1.0 / (1.0 + (-v).exp())),
+        Op::Tanh(_) => each(f64::tanh),
+        Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
+    }
+}
+
+/// `[C, H, W]` that can be asked for places outside.
+struct Map<'a> {
+    size: [usize; 3],
+    data: &'a [f64],
+}
+
+impl<'a> Map<'a> {
+    fn new(shape: &[usize], data: &'a [f64]) -> Self {
+        Self { size: shape.try_into().unwrap(), data }
+    }
+
+    /// The element `(y, x)` counted from `(top, left)` before the map; `None` outside.
+    fn at(&self, channel: usize, [y, x]: [usize; 2], [top, left]: [usize; 2]) -> Option<f64> {
+        let [_, height, width] = self.size;
+        let (y, x) = (y.checked_sub(top)?, x.checked_sub(left)?);
+        (y < height && x < width).then(|| self.data[(channel * height + y) * width + x])
+    }
+}
+
+/// Calls `f` for every element of the output: channel, row, column.
+fn for_each_place(output_shape: &[usize], mut f: impl FnMut(usize, [usize; 2]) -> f64) -> Vec<f64> {
+    let [channels, height, width] = output_shape.try_into().unwrap();
+    let mut output = Vec::new();
+    for channel in 0..channels {
+        for y in 0..height {
+            for x in 0..width {
+                output.push(f(channel, [y, x]));
+            }
+        }
+    }
+    output
+}
+
+fn conv2d(spec: &Conv2dSpec, input: &Map, parameters: &[Vec<f64>], output_shape: &[usize]) -> Vec<f64> {
+    let [kernel_height, kernel_width] = spec.kernel_size;
+    let (in_group, out_group) = (spec.in_channels / spec.groups, spec.out_channels / spec.groups);
+    for_each_place(output_shape, |o, [y, x]| {
+        let mut sum = if spec.bias { parameters[1][o] } else { 0.0 };
+        for i in 0..in_group {
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let place =
+                        [y * spec.stride[0] + ky * spec.dilation[0], x * spec.stride[1] + kx * spec.dilation[1]];
+                    let channel = o / out_group * in_group + i;
+                    let weight = parameters[0][((o * in_group + i) * kernel_height + ky) * kernel_width + kx];
+                    sum += weight * input.at(channel, place, [spec.padding[0], spec.padding[2]]).unwrap_or(0.0);
+                }
+            }
+        }
+        sum
+    })
+}
+
+fn max_pool2d(spec: &MaxPool2dSpec, input: &Map, output_shape: &[usize]) -> Vec<f64> {
+    for_each_place(output_shape, |c, [y, x]| {
+        let mut largest = f64::NEG_INFINITY;
+        for ky in 0..spec.kernel_size[0] {
+            for kx in 0..spec.kernel_size[1] {
+                let place = [y * spec.stride[0] + ky * spec.dilation[0], x * spec.stride[1] + kx * spec.dilation[1]];
+                if let Some(v) = input.at(c, place, [spec.padding[0], spec.padding[2]])
+                    && (v > largest || v.is_nan())
+                {
+                    largest = v; // nothing is larger than NaN
+                }
+            }
+        }
+        largest
+    })
+}
+
+/// As PyTorch: windows are cut at the padded input's end, and `count_include_pad` decides what of the rest counts.
+fn avg_pool2d(spec: &AvgPool2dSpec, input: &Map, output_shape: &[usize]) -> Vec<f64> {
+    let [top, bottom, left, right] = spec.padding;
+    for_each_place(output_shape, |c, [y, x]| {
+        let (mut sum, mut inside, mut padded) = (0.0, 0, 0);
+        for ky in 0..spec.kernel_size[0] {
+            for kx in 0..spec.kernel_size[1] {
+                let place = [y * spec.stride[0] + ky, x * spec.stride[1] + kx];
+                if let Some(v) = input.at(c, place, [top, left]) {
+                    sum += v;
+                    inside += 1;
+                }
+                let [_, height, width] = input.size;
+                padded += usize::from(place[0] < top + height + bottom && place[1] < left + width + right);
+            }
+        }
+        let counted = if spec.count_include_pad { padded } else { inside };
+        sum / spec.divisor_override.unwrap_or(counted) as f64
+    })
+}
+
+fn softmax(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let mut output = vec![0.0; x.len()];
+    for start in (0..x.len()).filter(|i| i / inner % shape[axis] == 0) {
+        let line = || (0..shape[axis]).map(|k| start + k * inner);
+        let largest = line().map(|i| x[i]).fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = line().map(|i| (x[i] - largest).exp()).sum();
+        line().for_each(|i| output[i] = (x[i] - largest).exp() / sum);
+    }
+    output
+}
