@@ -1,5 +1,8 @@
 //! The high-level graph and its text.
 
+// A test may panic.
+#![allow(clippy::unwrap_used)]
+
 use cnn_ir::ops::{Conv2dSpec, FlattenSpec, ReluSpec};
 use cnn_ir::{BuildError, Builder, codes};
 use cnn_runtime::LuminalBuilder;

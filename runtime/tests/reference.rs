@@ -1,28 +1,51 @@
 //! The reference against the suite, golden values and bad input.
 
+// A test may panic.
+#![allow(clippy::unwrap_used)]
+
 mod suite;
 
-use cnn_ir::ops::{AvgPool2dSpec, DropoutSpec, FlattenSpec, ReluSpec};
-use cnn_ir::{Builder, ops::Conv2dSpec};
+use cnn_ir::Builder;
+use cnn_ir::ops::{AvgPool2dSpec, Conv2dSpec, DropoutSpec, FlattenSpec, OPS, ReluSpec};
+use cnn_runtime::graph::{Activation, LayerOp, layers};
 use cnn_runtime::{Error, LuminalBuilder, Reference, Tensor, Weights};
-use suite::{formula, lenet};
+use luminal::graph::Graph;
+use luminal::prelude::{Compiler, ToIdsMut};
+use proptest::test_runner::{Config as ProptestConfig, TestCaseError};
+use suite::{Problem, formula, lenet};
+
+/// Runs a problem; says what is wrong, if anything is.
+fn solve(problem: &Problem) -> Result<(), String> {
+    let mut builder = LuminalBuilder::new();
+    problem.build(&mut builder).unwrap();
+    let mut reference = Reference::new(builder.finish(), &problem.weights()).unwrap();
+    // Twice: nothing of the first execution may be left.
+    reference.run(&[&problem.input()]).unwrap();
+    let outputs = reference.run(&[&problem.input()]).unwrap();
+    problem.check(outputs[0].shape(), outputs[0].data())
+}
 
 #[test]
 fn solves_every_problem() {
     let problems = suite::problems();
-    let failures: Vec<String> = problems
-        .iter()
-        .filter_map(|problem| {
-            let mut builder = LuminalBuilder::new();
-            problem.build(&mut builder).unwrap();
-            let mut reference = Reference::new(builder.finish(), &problem.weights()).unwrap();
-            // Twice: nothing of the first execution may be left.
-            reference.run(&[&problem.input()]).unwrap();
-            let outputs = reference.run(&[&problem.input()]).unwrap();
-            problem.check(outputs[0].shape(), outputs[0].data()).err()
-        })
-        .collect();
+    let failures: Vec<String> = problems.iter().filter_map(|problem| solve(problem).err()).collect();
     assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), problems.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_op_has_a_problem() {
+    let problems = suite::problems();
+    for op in OPS {
+        assert!(problems.iter().any(|problem| problem.op.def().name == op.name), "no problem for `{}`", op.name);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn solves_random_problems(problem in suite::random::problem()) {
+        solve(&problem).map_err(TestCaseError::fail)?;
+    }
 }
 
 #[test]
@@ -33,9 +56,7 @@ fn lenet_is_golden() {
     let weights = formula::weights(&graph);
     let mut reference = Reference::new(graph, &weights).unwrap();
     let pair = formula::input(&[2, 1, 28, 28]);
-    let start = std::time::Instant::now();
     let outputs = reference.run(&[&pair]).unwrap();
-    println!("batch of 2: {:?}", start.elapsed());
     let golden = lenet::golden_output();
     assert_eq!(outputs[0].shape(), [2, 10]);
     for (found, right) in outputs[0].data().iter().zip(&golden) {
@@ -44,9 +65,7 @@ fn lenet_is_golden() {
     // The same graph at other batches: each example by itself, and three.
     let examples: Vec<&[f32]> = pair.view().examples().collect();
     for (i, example) in examples.iter().enumerate() {
-        let start = std::time::Instant::now();
         let one = reference.run(&[&Tensor::new(&[1, 1, 28, 28], example.to_vec()).unwrap()]).unwrap();
-        println!("batch of 1: {:?}", start.elapsed());
         assert_eq!(one[0].data(), outputs[0].view().example(i));
     }
     let three = Tensor::new(&[3, 1, 28, 28], [examples[1], examples[0], examples[1]].concat()).unwrap();
@@ -78,6 +97,34 @@ fn outputs_may_be_inputs_and_each_other() {
         assert_eq!(outputs[2].data(), [1.0, 0.0, 3.0, 0.0, 5.0, 6.0, 7.0, 0.0]);
         assert_eq!(outputs[3], outputs[2]);
         assert_eq!(outputs[4], unused);
+    }
+}
+
+/// Fuses a tanh into every layer, as a pass does with the activation behind it.
+struct FuseTanh;
+
+impl Compiler for FuseTanh {
+    fn compile<T: ToIdsMut>(&self, graph: &mut Graph, _: T) {
+        let nodes: Vec<_> = layers(graph).map(|(node, ..)| node).collect();
+        for node in nodes {
+            let op = graph.graph.node_weight_mut(node).unwrap();
+            op.as_any_mut().downcast_mut::<LayerOp>().unwrap().activation = Some(Activation::Tanh);
+        }
+    }
+}
+
+#[test]
+fn applies_fused_activations() {
+    let mut builder = LuminalBuilder::new();
+    let x = builder.input("x", &[3]).unwrap();
+    let y = builder.layer("relu", ReluSpec::new(), &[&x]).unwrap();
+    builder.output("y", &y).unwrap();
+    let mut graph = builder.finish();
+    graph.apply(FuseTanh);
+    let mut reference = Reference::new(graph, &Weights::from_tensors([]).unwrap()).unwrap();
+    let outputs = reference.run(&[&Tensor::new(&[1, 3], vec![-1.0, 0.5, 2.0]).unwrap()]).unwrap();
+    for (found, right) in outputs[0].data().iter().zip([0.0, 0.5f32.tanh(), 2f32.tanh()]) {
+        assert!((found - right).abs() < 1e-6, "{found} is not {right}");
     }
 }
 

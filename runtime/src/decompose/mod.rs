@@ -6,7 +6,7 @@ mod window;
 
 pub use reference::Reference;
 
-use crate::graph::{LayerOp, Source, layers, replace_node};
+use crate::graph::{LayerGraph, LayerOp, Source, data_flow_order, op_at, replace_node};
 use cnn_ir::{Op, Shape};
 use luminal::graph::Graph;
 use luminal::prelude::{Compiler, ToIdsMut};
@@ -22,6 +22,13 @@ pub struct Decompose;
 impl Compiler for Decompose {
     fn compile<T: ToIdsMut>(&self, graph: &mut Graph, remap: T) {
         decompose_layers(graph, remap);
+    }
+}
+
+impl LayerGraph {
+    /// The same network in Luminal's primitives; see [`Decompose`].
+    pub fn decompose(&mut self) {
+        self.apply(Decompose);
     }
 }
 
@@ -47,12 +54,15 @@ cnn_ir::for_each_op!(dispatch);
 /// Rewrites every layer; returns the most elements that one of the new tensors has for one example.
 fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
     let mut largest = 0;
-    for (node, LayerOp { op, shape, .. }, _) in layers(graph) {
-        // Read again: earlier layers have been replaced since.
+    for node in data_flow_order(graph, &[]) {
+        let Some(LayerOp { op, shape, activation, .. }) = op_at(graph, node).cloned() else { continue };
         let sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
         let (inputs, parameters) = sources.split_at(sources.len() - op.parameters().len());
         let mut cx = Primitives::new(graph);
-        let new = op.decompose(&mut cx, inputs, parameters, &shape);
+        let mut new = op.decompose(&mut cx, inputs, parameters, &shape);
+        if let Some(activation) = activation {
+            new = activation.op().decompose(&mut cx, &[new], &[], &shape);
+        }
         debug_assert_eq!((&*new.shape, new.batched), (&*shape, true), "{op}");
         largest = largest.max(cx.largest());
         replace_node(graph, &mut remap, node, new.id);

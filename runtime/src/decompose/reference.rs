@@ -46,7 +46,7 @@ impl Reference {
                 && conv.kernel_size[0].saturating_mul(conv.kernel_size[1]) > MAX_TAPS
             {
                 let reason = format!("the reference takes kernels of at most {MAX_TAPS} elements");
-                return Err(Error::Graph { place: layer.path, reason });
+                return Err(Error::Graph { place: layer.path.clone(), reason });
             }
         }
         let decompose = Measured::default();
@@ -80,13 +80,6 @@ impl Reference {
         // What stays would be taken for the result of the next execution.
         graph.drop_tensors(self.graph.outputs.iter().map(|port| port.node).collect::<Vec<_>>());
         outputs
-    }
-}
-
-impl LayerGraph {
-    /// The same network in Luminal's primitives; see [`Decompose`](crate::Decompose).
-    pub fn decompose(&mut self) {
-        self.apply(super::Decompose);
     }
 }
 

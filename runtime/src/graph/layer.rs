@@ -3,6 +3,7 @@
 //! They say what a network is. Passes, engines and [`Decompose`](crate::Decompose) replace them with something that
 //! runs; Luminal's executor alone cannot run them.
 
+use cnn_ir::ops::{ReluSpec, SigmoidSpec, TanhSpec};
 use cnn_ir::{Op, Shape};
 use luminal::op::{InputTensor, Operator};
 use luminal::prelude::ShapeTracker;
@@ -61,6 +62,15 @@ impl Activation {
             Op::Sigmoid(_) => Some(Self::Sigmoid),
             Op::Tanh(_) => Some(Self::Tanh),
             _ => None,
+        }
+    }
+
+    /// The op that does the same.
+    pub fn op(self) -> Op {
+        match self {
+            Self::Relu => ReluSpec::new().into(),
+            Self::Sigmoid => SigmoidSpec::new().into(),
+            Self::Tanh => TanhSpec::new().into(),
         }
     }
 }

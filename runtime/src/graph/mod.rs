@@ -80,11 +80,12 @@ impl LayerGraph {
 /// A source of a node: which node, which of its outputs, and how it is read.
 pub type Source = (NodeIndex, u8, ShapeTracker);
 
-/// Every layer in data-flow order, with its sources. A copy, so that the graph can be rewritten meanwhile.
-pub fn layers(graph: &Graph) -> Vec<(NodeIndex, LayerOp, Vec<Source>)> {
-    let order = data_flow_order(graph, &[]);
-    let layers = order.into_iter().filter_map(|node| Some((node, op_at::<LayerOp>(graph, node)?.clone())));
-    layers.map(|(node, layer)| (node, layer, graph.get_sources(node))).collect()
+/// Every layer in data-flow order, with its sources: values, then parameters.
+///
+/// To rewrite the graph meanwhile, collect the nodes first and look at each with [`op_at`]; a source takes 5000 bytes.
+pub fn layers(graph: &Graph) -> impl Iterator<Item = (NodeIndex, &LayerOp, Vec<Source>)> {
+    let order = data_flow_order(graph, &[]).into_iter();
+    order.filter_map(|node| Some((node, op_at(graph, node)?, graph.get_sources(node))))
 }
 
 /// The operator at a node, if it is a `T`.

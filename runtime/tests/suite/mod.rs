@@ -2,21 +2,22 @@
 //!
 //! The right output is written down where a number is published, and computed by [`oracle`] elsewhere.
 
-// Each test program uses a part of the suite.
-#![allow(dead_code)]
+// Each test program uses a part of the suite, and a test may panic.
+#![allow(dead_code, clippy::unwrap_used)]
 
 pub mod formula;
 pub mod lenet;
 mod operators;
 mod options;
 mod oracle;
+pub mod random;
 mod special;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
 
 /// One op applied to one input.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     pub name: String,
     pub op: Op,

@@ -125,7 +125,7 @@ fn avg_pool2d(spec: &AvgPool2dSpec, input: &Map, output_shape: &[usize]) -> Vec<
 fn softmax(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {
     let inner: usize = shape[axis + 1..].iter().product();
     let mut output = vec![0.0; x.len()];
-    for start in (0..x.len()).filter(|i| i / inner % shape[axis] == 0) {
+    for start in (0..x.len()).filter(|i| (i / inner).is_multiple_of(shape[axis])) {
         let line = || (0..shape[axis]).map(|k| start + k * inner);
         let largest = line().map(|i| x[i]).fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = line().map(|i| (x[i] - largest).exp()).sum();
