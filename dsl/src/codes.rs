@@ -1,0 +1,118 @@
+//! The stable codes of everything that can be said about a `.cnn` file.
+//!
+//! A code is a name for scripts and an explanation for people. The codes of [`cnn_ir::codes`] are part of the list.
+
+pub use cnn_ir::Code;
+pub use cnn_ir::codes::{
+    BAD_ARGUMENT, BAD_RANK, BAD_SHAPE, DUPLICATE_NAME, GROUPS_MISMATCH, INCOMPLETE_NETWORK, KERNEL_TOO_LARGE,
+    SHAPE_MISMATCH, TOO_LARGE,
+};
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+        $(
+            $(#[doc = $doc])*
+            pub static $name: Code = Code { name: $text, explanation: concat!($($doc, "\n"),*) };
+        )*
+        static OWN: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    /// A name is one of the few that Rust cannot use even in raw form: `self`, `Self`, `super`, `crate` and `_`. The
+    /// names of models, inputs, outputs and labels become names in the generated code.
+    BAD_NAME = "cnn::bad_name";
+
+    /// A number is not one: digits followed by letters, an integer beyond 64 bits, or a float that is not finite.
+    BAD_NUMBER = "cnn::bad_number";
+
+    /// An integer divided by zero, or the remainder of a division by zero.
+    DIVISION_BY_ZERO = "cnn::division_by_zero";
+
+    /// One argument was given twice: by position and by name, or by name two times.
+    DUPLICATE_ARGUMENT = "cnn::duplicate_argument";
+
+    /// The source is larger than 4 MiB. No description of a network is; it is likely another kind of file.
+    FILE_TOO_LARGE = "cnn::file_too_large";
+
+    /// Inputs are the parameters of a model: they are declared before its first step.
+    MISPLACED_INPUT = "cnn::misplaced_input";
+
+    /// A layer was called without an argument that it cannot do without.
+    MISSING_ARGUMENT = "cnn::missing_argument";
+
+    /// A parameter of a model has no default, and no value was given from outside. Give it a default, or a value:
+    /// `--set classes=10`.
+    MISSING_SETTING = "cnn::missing_setting";
+
+    /// The file holds no model. A file describes one model or more: `model Name { … }`.
+    NO_MODEL = "cnn::no_model";
+
+    /// The word is reserved for a part of the language that this version does not have yet.
+    NOT_AVAILABLE = "cnn::not_available";
+
+    /// The file holds bytes that no text has: it is a picture, an archive, weights or a program.
+    NOT_TEXT = "cnn::not_text";
+
+    /// Sources are UTF-8. The file is in another encoding, or damaged; save it as UTF-8.
+    NOT_UTF8 = "cnn::not_utf8";
+
+    /// The result of a calculation does not fit in 64 bits, or is not finite.
+    OVERFLOW = "cnn::overflow";
+
+    /// The text does not follow the grammar of the language.
+    SYNTAX = "cnn::syntax";
+
+    /// Brackets are nested more than 128 deep.
+    TOO_DEEP = "cnn::too_deep";
+
+    /// A layer was called with more positional arguments than it has parameters.
+    TOO_MANY_ARGUMENTS = "cnn::too_many_arguments";
+
+    /// There are so many errors that the rest is left out; most of them likely have one cause.
+    TOO_MANY_ERRORS = "cnn::too_many_errors";
+
+    /// A value has another type than is needed in its place: a float for an int, a list for a bool.
+    TYPE_MISMATCH = "cnn::type_mismatch";
+
+    /// A bracket is never closed, closed by another kind of bracket, or closed without being opened.
+    UNBALANCED = "cnn::unbalanced";
+
+    /// The layer has no parameter of this name.
+    UNKNOWN_ARGUMENT = "cnn::unknown_argument";
+
+    /// There is no layer of this name.
+    UNKNOWN_LAYER = "cnn::unknown_layer";
+
+    /// No parameter, or no label, of this name is known here. Labels and parameters must be declared before their use.
+    UNKNOWN_NAME = "cnn::unknown_name";
+
+    /// A setting names a parameter that no model of the file has.
+    UNKNOWN_SETTING = "cnn::unknown_setting";
+
+    /// A layer does not contribute to any output, so it would be computed in vain.
+    UNUSED_LAYER = "cnn::unused_layer";
+
+    /// An input does not contribute to any output.
+    UNUSED_INPUT = "cnn::unused_input";
+
+    /// A parameter of a model is never used.
+    UNUSED_PARAMETER = "cnn::unused_parameter";
+}
+
+/// Every code, in the order of their names.
+pub fn all() -> Vec<&'static Code> {
+    let mut codes: Vec<&Code> = OWN.iter().chain(cnn_ir::codes::ALL).copied().collect();
+    codes.sort_by_key(|code| code.name);
+    codes
+}
+
+/// The code of this name, with or without `cnn::`.
+///
+/// ```
+/// assert!(cnn_dsl::codes::find("cnn::too_deep").is_some());
+/// assert!(cnn_dsl::codes::find("too_deep").is_some());
+/// ```
+pub fn find(name: &str) -> Option<&'static Code> {
+    all().into_iter().find(|code| code.name == name || code.name.strip_prefix("cnn::") == Some(name))
+}

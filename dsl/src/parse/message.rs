@@ -1,0 +1,152 @@
+//! What a syntax error says: in the words of the language, with the likely remedy.
+
+use super::Rule;
+use super::scan::{Token, TokenKind};
+use crate::diagnostic::Diagnostic;
+use crate::{codes, source, suggest};
+use cnn_ir::Span;
+
+/// The words that cannot be names.
+pub(super) const RESERVED: &[&str] = &[
+    "and",
+    "assert",
+    "block",
+    "else",
+    "false",
+    "for",
+    "if",
+    "in",
+    "input",
+    "model",
+    "not",
+    "or",
+    "output",
+    "repeat",
+    "share",
+    "train",
+    "train_only",
+    "true",
+    "use",
+];
+
+/// What a rule is called when it is expected; rules that would only lengthen the list have no name.
+pub(super) fn describe(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::name => "a name",
+        Rule::type_name => "a type",
+        Rule::parameter => "a parameter",
+        Rule::argument => "an argument",
+        Rule::expression | Rule::operand | Rule::number | Rule::boolean | Rule::list | Rule::parenthesis => "a value",
+        Rule::step | Rule::call => "a step",
+        Rule::open_paren => "`(`",
+        Rule::close_paren => "`)`",
+        Rule::open_list => "`[`",
+        Rule::close_list => "`]`",
+        Rule::comma => "`,`",
+        Rule::colon => "`:`",
+        Rule::equals => "`=`",
+        _ => return None,
+    })
+}
+
+/// A syntax error before it is put in words.
+pub(super) struct Unexpected<'s> {
+    pub source: u32,
+    /// What could have followed, without repetition.
+    pub expected: Vec<&'static str>,
+    /// The token before, if it belongs to the same statement.
+    pub before: Option<Token<'s>>,
+    /// What was found; `None` at the end of the text.
+    pub found: Option<Token<'s>>,
+    /// Where the text ends.
+    pub end: usize,
+}
+
+impl Unexpected<'_> {
+    pub fn diagnostic(self) -> Diagnostic {
+        let expected = one_of(&self.expected);
+        let message = format!("expected {expected}, found {}", self.found.map_or("the end".into(), name_token));
+        let Some(found) = self.found else {
+            let span = source::span(self.source, self.end..self.end);
+            return Diagnostic::error(&codes::SYNTAX, message).at(span, format!("expected {expected}"));
+        };
+        let span = self.span(found);
+        let diagnostic = Diagnostic::error(&codes::SYNTAX, message).at(span, format!("expected {expected}"));
+        self.advise(diagnostic, found, span)
+    }
+
+    fn advise(&self, diagnostic: Diagnostic, found: Token<'_>, span: Span) -> Diagnostic {
+        let expects = |what: &str| self.expected.contains(&what);
+        let starts_value = matches!(found.kind, TokenKind::Word | TokenKind::Number | TokenKind::Open);
+        match found.text {
+            ";" => diagnostic.edit("no `;` is needed", span, ""),
+            "=" if self.expected == ["`:`"] => {
+                let start = self.before.map_or(span.start, |before| before.end() as u32);
+                diagnostic.edit("a label is written with a colon", Span { start, ..span }, ":")
+            }
+            "," if expects("`->`") => diagnostic.edit("steps are joined by `->`", span, " ->"),
+            ">" | "=>" | "|>" | "→" if expects("`->`") => diagnostic.edit("steps are joined by `->`", span, "->"),
+            ":" if expects("`=`") || expects("`,`") => {
+                diagnostic.edit("an argument is named with `=`", span, if self.spaced(span) { "=" } else { " =" })
+            }
+            "=" if expects("`:`") => diagnostic.help("the type comes first: `name: int = 10`"),
+            "#" => diagnostic.edit("comments begin with `//`", span, "//"),
+            "/*" => diagnostic.help("comments begin with `//` and go to the end of the line"),
+            "\"" | "'" => diagnostic.help("names and words are written without quotes"),
+            "\u{a0}" => diagnostic.edit("this is a no-break space; use a plain one", span, " "),
+            "." if expects("a value") => diagnostic.help("a float begins with a digit: `0.5`"),
+            _ if found.kind == TokenKind::Word && RESERVED.contains(&found.text) => match found.text {
+                "output" if expects("a step") => diagnostic.help("`output` stands by itself, without `->` before it"),
+                _ => diagnostic.note(format!("`{}` is a keyword, so it cannot be a name", found.text)),
+            },
+            word if found.kind == TokenKind::Word && expects("`model`") => match suggest::nearest(word, ["model"]) {
+                Some(meant) => diagnostic.edit("a keyword with a similar name exists", span, meant),
+                None => diagnostic.help("a file is a list of models: `model Name { … }`"),
+            },
+            _ if expects("`,`") && starts_value => match self.before {
+                Some(before) => {
+                    let end = before.end();
+                    diagnostic.edit("a comma may be missing", source::span(self.source, end..end), ",")
+                }
+                None => diagnostic,
+            },
+            _ => diagnostic,
+        }
+    }
+
+    /// Whether a blank stands before the span.
+    fn spaced(&self, span: Span) -> bool {
+        self.before.is_some_and(|before| before.end() < span.start as usize)
+    }
+
+    fn span(&self, token: Token<'_>) -> Span {
+        source::span(self.source, token.range())
+    }
+}
+
+/// The token as a message shows it: invisible characters by their number, long ones cut.
+pub(super) fn name_token(token: Token<'_>) -> String {
+    const LONGEST: usize = 40;
+    match token.kind {
+        TokenKind::Doc => "a comment".into(),
+        TokenKind::Word if RESERVED.contains(&token.text) => format!("the keyword `{}`", token.text),
+        _ => match token.text.chars().next() {
+            Some(c) if token.text.len() == c.len_utf8() && (c.is_whitespace() || c.is_control()) => {
+                format!("the character U+{:04X}", c as u32)
+            }
+            _ if token.text.chars().count() > LONGEST => {
+                format!("`{}…`", token.text.chars().take(LONGEST).collect::<String>())
+            }
+            _ => format!("`{}`", token.text),
+        },
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`
+pub(super) fn one_of(expected: &[&str]) -> String {
+    match expected {
+        [] => "something else".into(),
+        [only] => (*only).into(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,51 @@
+//! "Did you mean": the nearest of the names that would be right.
+
+/// Names longer than this are not compared.
+const MAX_NAME: usize = 64;
+
+/// The candidate most like `name`, if one is like it: spelled nearly so, the same but for case, underscores and a `2d`, or
+/// one of its parts (`kernel` for `kernel_size`).
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let plain = plain(name);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let distance = if plain == self::plain(candidate) {
+            0
+        } else if candidate.len() > 2 && name.split('_').any(|part| part == candidate) {
+            1
+        } else {
+            strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
+        };
+        let limit = (name.chars().count().max(candidate.len()) / 3).max(1);
+        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// `MaxPool2d` → `maxpool`
+fn plain(name: &str) -> String {
+    let name = name.to_lowercase().replace('_', "");
+    name.strip_suffix("2d").map(str::to_owned).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn finds_the_name_that_was_meant() {
+        let ops = ["conv", "dense", "max_pool", "avg_pool", "relu", "softmax"];
+        for (name, meant) in [("conf", "conv"), ("MaxPool2d", "max_pool"), ("Conv2d", "conv"), ("rleu", "relu")] {
+            assert_eq!(nearest(name, ops), Some(meant));
+        }
+        assert_eq!(nearest("kernel_size", ["channels", "kernel", "stride"]), Some("kernel"));
+        assert_eq!(nearest("transformer", ops), None);
+        assert_eq!(nearest("x", ops), None);
+        assert_eq!(nearest(&"conv".repeat(1000), ops), None);
+    }
+}
