@@ -143,11 +143,9 @@ fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<Stri
 
 /// `message (file:line:column)`: Cargo shows one line per warning.
 fn one_line(warning: &Diagnostic, sources: &Sources) -> String {
-    let place = warning.labels.iter().find(|label| label.primary).map(|label| sources.place(label.span));
-    match place {
-        Some(place) => format!("{} ({place})", warning.message),
-        None => warning.message.clone(),
-    }
+    let Some(span) = warning.span() else { return warning.message.clone() };
+    let (name, start) = (sources.name(span.source), sources.position(span.source, span.start as usize));
+    format!("{} ({name}:{}:{})", warning.message, start.line, start.column)
 }
 
 /// Writes by way of a temporary file, so that an interrupted build leaves no half file.

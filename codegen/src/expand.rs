@@ -48,7 +48,8 @@ fn message(diagnostic: &Diagnostic, sources: &Sources) -> String {
     for label in diagnostic.labels.iter().filter(|label| !label.text.is_empty()) {
         text.push_str("\n  = ");
         if !label.primary {
-            let quoted = sources.text_of(label.span).lines().next().unwrap_or_default().trim();
+            let range = label.span.start as usize..label.span.end as usize;
+            let quoted = sources.text(label.span.source).get(range).and_then(|text| text.lines().next()).unwrap_or("…");
             text.push_str(&format!("`{quoted}`: "));
         }
         text.push_str(&label.text);

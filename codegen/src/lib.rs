@@ -10,9 +10,11 @@ mod emit;
 mod expand;
 mod inline;
 mod read;
+mod rustfmt;
 mod skeleton;
 
 pub use build::{Build, BuildScriptError, compile};
 pub use emit::{emit, module_name};
 pub use expand::expand;
 pub use read::{ReadError, read_source};
+pub use rustfmt::rustfmt;

@@ -11,7 +11,7 @@ pub fn run(args: &Emit, format: MessageFormat) -> Result<(), Failure> {
     let networks = load_all(&args.model, format)?;
     // Only the file's own name: the code must not depend on where the command was started.
     let origin = args.model.file.file_name().unwrap_or_default().to_string_lossy();
-    let code = cnn_codegen::emit(&networks, &origin).map_err(Failure::Message)?;
+    let code = cnn_codegen::rustfmt(&cnn_codegen::emit(&networks, &origin).map_err(Failure::Message)?);
     match &args.output {
         Some(path) => write_file(path, code.as_bytes()),
         None => Ok(stdout().lock().write_all(code.as_bytes())?),

@@ -14,8 +14,7 @@ pub fn run(args: &Explain) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let name = wanted.strip_prefix("cnn::").unwrap_or(wanted);
-    match codes::all().find(|code| code.name.strip_prefix("cnn::") == Some(name)) {
+    match codes::find(wanted) {
         Some(code) => {
             let lines = code.explanation.lines().map(str::trim);
             Ok(writeln!(out, "{}\n\n{}", code.name, lines.collect::<Vec<_>>().join("\n"))?)
