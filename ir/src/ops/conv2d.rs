@@ -76,8 +76,7 @@ impl OpSpec for Conv2dSpec {
                 format!("made for {} input channels, given {channels}", self.in_channels),
             ));
         }
-        if self.groups == 0 || !channels.is_multiple_of(self.groups)
-            || !self.out_channels.is_multiple_of(self.groups) {
+        if self.groups == 0 || !channels.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
             let groups = self.groups;
             return Err(Fault::new(
                 &codes::GROUPS_MISMATCH,
