@@ -7,13 +7,19 @@
 
 mod buffer;
 mod decompose;
+pub mod engine;
 mod error;
 pub mod graph;
+pub mod passes;
+mod session;
 mod tensor;
 mod weights;
 
 pub use decompose::{Decompose, Reference};
+pub use engine::{Isa, Program};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
+pub use passes::PassSwitches;
+pub use session::{CompileOptions, Outputs, Session};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Weights;

@@ -86,6 +86,13 @@ impl<'a> TensorView<'a> {
         Ok(Self { shape, data })
     }
 
+    pub(crate) const EMPTY: TensorView<'static> = TensorView { shape: &[0], data: &[] };
+
+    /// A view whose sizes are known to fit.
+    pub(crate) fn of(shape: &'a [usize], data: &'a [f32]) -> Self {
+        Self { shape, data }
+    }
+
     /// The sizes, batch first.
     pub fn shape(&self) -> &'a [usize] {
         self.shape

@@ -176,6 +176,12 @@ impl Weights {
         Ok(buffer)
     }
 
+    /// A handle to a tensor that is used where it lies.
+    pub(crate) fn shared(&self, name: &str) -> Result<SharedTensor, Error> {
+        self.get(name)?;
+        Ok(SharedTensor { weights: self.clone(), name: name.to_owned() })
+    }
+
     fn new(origin: String, bytes: Bytes, entries: BTreeMap<String, Entry>) -> Self {
         Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default() }))
     }
@@ -189,6 +195,21 @@ impl Weights {
             Ok(entries) => Ok(Self::new(origin, bytes, entries)),
             Err(reason) => Err(Error::BadWeights { origin, reason }),
         }
+    }
+}
+
+/// A tensor of shared weights, not copied.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedTensor {
+    weights: Weights,
+    name: String,
+}
+
+impl SharedTensor {
+    /// The elements in row-major order.
+    pub fn data(&self) -> &[f32] {
+        // Found when the handle was made, so it cannot fail now.
+        self.weights.get(&self.name).map_or(&[], |tensor| tensor.data())
     }
 }
 

@@ -1,0 +1,287 @@
+//! From a graph of layers to one program, which takes the layers' place in the graph.
+
+use super::Isa;
+use super::kernels::{Call, Kernel};
+use super::plan::{Lifetime, plan};
+use super::program::{Memory, Place, Program, Step};
+use super::select::{Layer, is_alias, select, takes_activation};
+use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order, op_at};
+use crate::{Error, Weights};
+use luminal::graph::Graph;
+use luminal::op::{InputTensor, Operator};
+use luminal::prelude::petgraph::Direction;
+use luminal::prelude::{NodeIndex, ShapeTracker};
+use luminal::tensor::Tensor;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// Compiles the graph's layers into one program and lets it take their place: what is left are the inputs, one
+/// [`ProgramOp`] and one [`ProgramOutput`] per output.
+///
+/// # Errors
+/// Layers that no kernel takes; sizes that cannot be counted.
+pub fn collapse(layers: &mut LayerGraph, weights: &Weights, isa: Isa) -> Result<Arc<Program>, Error> {
+    let program = Arc::new(compile(layers, weights, isa)?);
+    let old: Vec<NodeIndex> = layers.graph.graph.node_indices().collect();
+    let graph = &mut *layers.graph;
+    let mut node = graph.add_op(ProgramOp { program: program.clone() });
+    for input in &layers.inputs {
+        node = node.input(input.node, 0, crate::graph::batched(&input.shape));
+    }
+    let node = node.finish();
+    let mut outputs = Vec::new();
+    for (index, output) in layers.outputs.iter().enumerate() {
+        let op = ProgramOutput { name: output.name.clone() };
+        outputs.push(graph.add_op(op).input(node, index as u8, crate::graph::batched(&output.shape)).finish());
+    }
+    graph.no_delete.clear();
+    graph.to_retrieve.clear();
+    for (port, output) in layers.outputs.iter_mut().zip(outputs) {
+        graph.retrieve_tensors(output);
+        port.node = output;
+    }
+    let inputs: HashSet<NodeIndex> = layers.inputs.iter().map(|input| input.node).collect();
+    for node in old.into_iter().filter(|node| !inputs.contains(node)) {
+        graph.graph.remove_node(node);
+    }
+    layers.parameters.clear();
+    layers.apply(());
+    Ok(program)
+}
+
+/// A value while the program is made: an input, or what a step makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Input(usize),
+    Step(usize),
+}
+
+/// A step whose memory is not yet planned.
+struct Draft {
+    name: String,
+    shape: cnn_ir::Shape,
+    kernel: Box<dyn Kernel>,
+    input: Value,
+    input_elements: usize,
+}
+
+fn compile(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<Program, Error> {
+    let (mut drafts, values) = draft(layers, weights, isa)?;
+    let mut outputs = Vec::new();
+    for output in &layers.outputs {
+        let value = match values.get(&output.node) {
+            Some(&Value::Step(step)) => step,
+            Some(&input) => {
+                // An output that is an input as it came: the program copies it.
+                let (name, shape) = (output.name.clone(), output.shape.clone());
+                let input_elements = shape.elements();
+                drafts.push(Draft { name, shape, kernel: Box::new(Copy), input, input_elements });
+                drafts.len() - 1
+            }
+            None => return Err(error(&output.name, "the output is made by no layer")),
+        };
+        outputs.push(value);
+    }
+    let (places, arena) = place(&drafts, &outputs).ok_or_else(|| error("the network", "its values are too large"))?;
+    let steps = drafts.into_iter().zip(&places).map(|(draft, &output)| Step {
+        output_elements: draft.shape.elements(),
+        name: draft.name,
+        shape: draft.shape,
+        kernel: draft.kernel,
+        input: match draft.input {
+            Value::Input(i) => Place::Input(i),
+            Value::Step(step) => Place::Arena(places[step]),
+        },
+        input_elements: draft.input_elements,
+        output,
+    });
+    Ok(Program {
+        isa,
+        inputs: layers.inputs.clone(),
+        outputs: layers.outputs.clone(),
+        output_offsets: outputs.iter().map(|&step| places[step]).collect(),
+        steps: steps.collect(),
+        arena,
+    })
+}
+
+/// The steps in order, and the value at each node. Layers that reach no output are left out.
+fn draft(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<(Vec<Draft>, HashMap<NodeIndex, Value>), Error> {
+    let graph = &*layers.graph;
+    let mut values = HashMap::new();
+    let mut shapes = HashMap::new();
+    let mut drafts: Vec<Draft> = Vec::new();
+    for node in needed(layers) {
+        if let Some(InputOp { index, shape, .. }) = op_at(graph, node) {
+            values.insert(node, Value::Input(*index));
+            shapes.insert(node, shape.clone());
+        } else if let Some(layer) = op_at::<LayerOp>(graph, node) {
+            let (inputs, parameters) = sources(graph, node);
+            let [source] = inputs[..] else {
+                return Err(error(&layer.path, &format!("the engine takes one input here, not {}", inputs.len())));
+            };
+            let (Some(&input), Some(shape)) = (values.get(&source), shapes.get(&source)) else {
+                return Err(error(&layer.path, "the layer reads a value that no layer makes"));
+            };
+            if layer.activation.is_some() && !takes_activation(&layer.op) {
+                return Err(error(&layer.path, "its kernel cannot apply an activation"));
+            }
+            let mut value = input;
+            if !is_alias(&layer.op) {
+                let (op, activation) = (&layer.op, layer.activation);
+                let (path, output) = (layer.path.as_str(), &*layer.shape);
+                let chosen = Layer { path, op, input: shape, output, parameters: &parameters, activation, isa };
+                drafts.push(Draft {
+                    name: layer.path.clone(),
+                    shape: layer.shape.clone(),
+                    kernel: select(&chosen, weights)?,
+                    input,
+                    input_elements: shape.elements(),
+                });
+                value = Value::Step(drafts.len() - 1);
+            }
+            values.insert(node, value);
+            shapes.insert(node, layer.shape.clone());
+        } else if op_at::<ParameterOp>(graph, node).is_none() {
+            return Err(error("the graph", "it has operators that are no layers; the engine takes layers only"));
+        }
+    }
+    Ok((drafts, values))
+}
+
+/// The nodes that the outputs need, each after its sources.
+fn needed(layers: &LayerGraph) -> Vec<NodeIndex> {
+    let graph = &*layers.graph;
+    let roots: Vec<NodeIndex> = layers.outputs.iter().map(|output| output.node).collect();
+    let order = data_flow_order(graph, &roots);
+    let mut needed: HashSet<NodeIndex> = roots.into_iter().collect();
+    for &node in order.iter().rev() {
+        if needed.contains(&node) {
+            needed.extend(graph.graph.neighbors_directed(node, Direction::Incoming));
+        }
+    }
+    order.into_iter().filter(|node| needed.contains(node)).collect()
+}
+
+/// The nodes of a layer's inputs and the names of its parameters.
+fn sources(graph: &Graph, node: NodeIndex) -> (Vec<NodeIndex>, Vec<String>) {
+    let (mut inputs, mut parameters) = (Vec::new(), Vec::new());
+    for (source, _, _) in graph.get_sources(node) {
+        match op_at::<ParameterOp>(graph, source) {
+            Some(parameter) => parameters.push(parameter.name.clone()),
+            None => inputs.push(source),
+        }
+    }
+    (inputs, parameters)
+}
+
+/// The place of each step's output in the arena, per example, and the arena's size.
+///
+/// A step in place takes over its input's memory when nothing reads the input later.
+fn place(drafts: &[Draft], outputs: &[usize]) -> Option<(Vec<usize>, usize)> {
+    let mut last: Vec<usize> = (0..drafts.len()).collect();
+    for (step, draft) in drafts.iter().enumerate() {
+        if let Value::Step(input) = draft.input {
+            last[input] = last[input].max(step);
+        }
+    }
+    for &output in outputs {
+        last[output] = drafts.len();
+    }
+    let mut lifetimes: Vec<Lifetime> = Vec::new();
+    let mut owners = Vec::with_capacity(drafts.len());
+    for (step, draft) in drafts.iter().enumerate() {
+        match draft.input {
+            Value::Step(input) if draft.kernel.in_place() && last[input] == step => {
+                let owner: usize = owners[input];
+                lifetimes[owner].last = last[step];
+                owners.push(owner);
+            }
+            _ => {
+                owners.push(lifetimes.len());
+                lifetimes.push(Lifetime { elements: draft.shape.elements(), first: step, last: last[step] });
+            }
+        }
+    }
+    let (offsets, total) = plan(&lifetimes)?;
+    Some((owners.into_iter().map(|owner| offsets[owner]).collect(), total))
+}
+
+fn error(place: &str, reason: &str) -> Error {
+    Error::Graph { place: place.to_owned(), reason: reason.to_owned() }
+}
+
+/// Makes an output of an input.
+#[derive(Debug)]
+struct Copy;
+
+impl Kernel for Copy {
+    fn in_place(&self) -> bool {
+        true // the program has copied it
+    }
+
+    fn run(&self, _: Call<'_>) {}
+}
+
+/// A program as a Luminal operator: reads the inputs, makes one tensor per output.
+#[derive(Clone)]
+pub struct ProgramOp {
+    /// The program; it can be taken out and run without the graph.
+    pub program: Arc<Program>,
+}
+
+impl fmt::Debug for ProgramOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "program of {} steps", self.program.steps.len())
+    }
+}
+
+impl PartialEq for ProgramOp {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.program, &other.program)
+    }
+}
+
+impl Operator for ProgramOp {
+    /// Empty tensors come out when the inputs are none or the memory does not suffice: Luminal knows no errors.
+    fn process(&mut self, inputs: Vec<(InputTensor, ShapeTracker)>) -> Vec<Tensor> {
+        let Program { inputs: ports, outputs, output_offsets, .. } = &*self.program;
+        let mut tensors = Vec::new();
+        for (port, (input, _)) in ports.iter().zip(&inputs) {
+            let data = input.borrowed().data.as_any().downcast_ref::<Vec<f32>>().cloned().unwrap_or_default();
+            let batch = data.len() / port.shape.elements();
+            let shape: Vec<usize> = std::iter::once(batch).chain(port.shape.iter().copied()).collect();
+            tensors.extend(crate::Tensor::new(&shape, data));
+        }
+        let views: Vec<&crate::Tensor> = tensors.iter().collect();
+        let mut memory = Memory::default();
+        let batch = crate::session::check_inputs(ports, &views);
+        let ran = batch.and_then(|batch| self.program.run(&views, batch, &mut memory).map(|()| batch));
+        let arena = memory.arena.as_slice();
+        let outputs = outputs.iter().zip(output_offsets).map(|(port, offset)| match ran {
+            Ok(batch) => arena[offset * batch..][..port.shape.elements() * batch].to_vec(),
+            Err(_) => Vec::new(),
+        });
+        outputs.map(Tensor::new).collect()
+    }
+}
+
+/// One output of a [`ProgramOp`], as a node of its own.
+#[derive(Clone, PartialEq)]
+pub struct ProgramOutput {
+    /// The output's name.
+    pub name: String,
+}
+
+impl fmt::Debug for ProgramOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "output {}", self.name)
+    }
+}
+
+impl Operator for ProgramOutput {
+    fn process(&mut self, inputs: Vec<(InputTensor, ShapeTracker)>) -> Vec<Tensor> {
+        inputs.into_iter().map(|(input, _)| input.cloned()).collect()
+    }
+}

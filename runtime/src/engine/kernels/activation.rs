@@ -1,0 +1,60 @@
+//! Element-wise layers, in place.
+
+use super::{Call, Kernel, math};
+use crate::engine::Isa;
+use crate::graph::Activation;
+
+/// Applies a function to every element.
+pub(crate) struct ElementWise {
+    activation: Activation,
+    function: unsafe fn(&mut [f32]),
+}
+
+impl ElementWise {
+    pub fn new(activation: Activation, isa: Isa) -> Self {
+        Self { activation, function: math::activation_of(activation, isa) }
+    }
+
+    /// Applies the function to these elements.
+    pub fn apply(&self, data: &mut [f32]) {
+        // SAFETY: the instruction set was checked before any kernel was made for it.
+        unsafe { (self.function)(data) }
+    }
+}
+
+impl std::fmt::Debug for ElementWise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.activation)
+    }
+}
+
+impl Kernel for ElementWise {
+    fn in_place(&self) -> bool {
+        true
+    }
+
+    fn run(&self, call: Call<'_>) {
+        self.apply(call.output);
+    }
+}
+
+/// What a kernel does to its output at the end: an activation, or nothing.
+pub(crate) struct Epilogue(Option<ElementWise>);
+
+impl Epilogue {
+    pub fn new(activation: Option<Activation>, isa: Isa) -> Self {
+        Self(activation.map(|activation| ElementWise::new(activation, isa)))
+    }
+
+    pub fn apply(&self, data: &mut [f32]) {
+        if let Some(function) = &self.0 {
+            function.apply(data);
+        }
+    }
+
+    /// Writes a kernel's name with its epilogue: `dense + Relu`.
+    pub fn name(&self, kernel: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(kernel)?;
+        self.0.as_ref().map_or(Ok(()), |function| write!(f, " + {function:?}"))
+    }
+}

@@ -1,0 +1,50 @@
+//! Kernels: what a step of a program does.
+
+pub(crate) mod activation;
+pub(crate) mod conv2d;
+pub(crate) mod conv2d_copy;
+pub(crate) mod conv2d_plain;
+pub(crate) mod dense;
+pub(crate) mod gemm;
+pub(crate) mod math;
+pub(crate) mod pool;
+pub(crate) mod softmax;
+
+use std::fmt::Debug;
+
+/// The code of one step, made for one layer: weights packed, geometry known, only the batch open.
+pub(crate) trait Kernel: Debug + Send + Sync {
+    /// f32 of scratch memory for this batch; `usize::MAX` when they cannot be counted.
+    fn scratch(&self, _batch: usize) -> usize {
+        0
+    }
+
+    /// Whether the kernel works in place: it gets no input, but finds it in its output.
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Computes the output. Never allocates.
+    fn run(&self, call: Call<'_>);
+}
+
+/// What a kernel works on. Tensors are row-major, batch first.
+pub(crate) struct Call<'a> {
+    /// Examples.
+    pub batch: usize,
+    /// The input; empty for a kernel in place.
+    pub input: &'a [f32],
+    /// The output. Holds garbage before, except for a kernel in place.
+    pub output: &'a mut [f32],
+    /// At least as many elements as the kernel asked for, 64-byte aligned, with garbage in them.
+    pub scratch: &'a mut [f32],
+}
+
+impl<'a> Call<'a> {
+    /// Input and output of each example.
+    pub fn examples(self) -> (impl Iterator<Item = (&'a [f32], &'a mut [f32])>, &'a mut [f32]) {
+        let (from, to) = (self.input.len() / self.batch.max(1), self.output.len() / self.batch.max(1));
+        let inputs = self.input.chunks_exact(from.max(1));
+        (inputs.zip(self.output.chunks_exact_mut(to.max(1))), self.scratch)
+    }
+}

@@ -1,0 +1,281 @@
+//! Pooling over windows and over whole maps.
+//!
+//! Both kinds of window are separable: the rows of a window are combined first, into one padded row; then its columns.
+
+use super::{Call, Kernel};
+use crate::Error;
+use crate::engine::Isa;
+use crate::engine::select::Layer;
+use crate::engine::simd::{Simd, per_isa, reduce_add};
+use cnn_ir::ops::{AvgPool2dSpec, MaxPool2dSpec};
+
+/// Pooling over windows.
+pub(crate) struct Pool {
+    name: &'static str,
+    pool: unsafe fn(&Window, &[f32], &mut [f32], &mut [f32]),
+    window: Window,
+}
+
+/// The geometry of a pool.
+#[derive(Debug, Clone)]
+struct Window {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    /// Top and left.
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    input: [usize; 2],
+    output: [usize; 2],
+    /// The number to divide by is the product of the row's and the column's entry; empty for a maximum.
+    divisors: [Vec<f32>; 2],
+}
+
+impl Window {
+    /// Columns that the windows cover, padding included.
+    fn columns(&self) -> usize {
+        (self.output[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+    }
+}
+
+impl Pool {
+    /// A maximum.
+    pub fn max(spec: &MaxPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
+        let MaxPool2dSpec { kernel_size, stride, padding, dilation, .. } = *spec;
+        Self::new("max_pool", max_of(layer.isa), [kernel_size, stride, dilation], padding, layer)
+    }
+
+    /// A mean.
+    pub fn avg(spec: &AvgPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
+        let AvgPool2dSpec { kernel_size, stride, padding, .. } = *spec;
+        let mut pool = Self::new("avg_pool", sum_of(layer.isa), [kernel_size, stride, [1, 1]], padding, layer)?;
+        for axis in 0..2 {
+            pool.window.divisors[axis] = match spec.divisor_override {
+                Some(divisor) => vec![if axis == 0 { divisor as f32 } else { 1.0 }; pool.window.output[axis]],
+                None => pool.window.counts(axis, padding[2 * axis + 1], spec.count_include_pad),
+            };
+        }
+        Ok(pool)
+    }
+
+    fn new(
+        name: &'static str,
+        pool: unsafe fn(&Window, &[f32], &mut [f32], &mut [f32]),
+        [kernel, stride, dilation]: [[usize; 2]; 3],
+        padding: [usize; 4],
+        layer: &Layer<'_>,
+    ) -> Result<Self, Error> {
+        let (&[_, in_height, in_width], &[_, out_height, out_width]) = (layer.input, layer.output) else {
+            return Err(layer.error("a pool takes maps"));
+        };
+        let window = Window {
+            kernel,
+            stride,
+            padding: [padding[0], padding[2]],
+            dilation,
+            input: [in_height, in_width],
+            output: [out_height, out_width],
+            divisors: Default::default(),
+        };
+        Ok(Self { name, pool, window })
+    }
+}
+
+impl Window {
+    /// PyTorch's count of the elements that a window averages over along one axis: what lies beyond the padding never
+    /// counts, the padding itself when it is included.
+    fn counts(&self, axis: usize, after: usize, include_padding: bool) -> Vec<f32> {
+        let (n, before) = (self.input[axis], self.padding[axis]);
+        let count = |i: usize| {
+            let start = i * self.stride[axis];
+            let end = (start + self.kernel[axis]).min(n + before + after);
+            match include_padding {
+                true => end - start,
+                false => end.min(n + before).saturating_sub(start.max(before)).max(1),
+            }
+        };
+        (0..self.output[axis]).map(|i| count(i) as f32).collect()
+    }
+}
+
+impl Kernel for Pool {
+    fn scratch(&self, _batch: usize) -> usize {
+        self.window.columns()
+    }
+
+    fn run(&self, call: Call<'_>) {
+        // SAFETY: the instruction set was checked before the kernel was made.
+        unsafe { (self.pool)(&self.window, call.input, call.output, call.scratch) };
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+per_isa!(fn max_of(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) = max_body);
+per_isa!(fn sum_of(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) = sum_body);
+
+#[inline(always)]
+unsafe fn max_body<S: Simd>(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) {
+    pool_maps::<Max>(window, input, output, row);
+}
+
+#[inline(always)]
+unsafe fn sum_body<S: Simd>(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) {
+    pool_maps::<Sum>(window, input, output, row);
+}
+
+/// How two elements of a window become one. Loops over it are left to the compiler to vectorise.
+trait Combine {
+    const PADDING: f32;
+    fn combine(a: f32, b: f32) -> f32;
+}
+
+struct Max;
+impl Combine for Max {
+    const PADDING: f32 = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn combine(a: f32, b: f32) -> f32 {
+        // As in PyTorch, NaN wins.
+        if b > a || b.is_nan() { b } else { a }
+    }
+}
+
+struct Sum;
+impl Combine for Sum {
+    const PADDING: f32 = 0.0;
+    #[inline(always)]
+    fn combine(a: f32, b: f32) -> f32 {
+        a + b
+    }
+}
+
+#[inline(always)]
+fn pool_maps<C: Combine>(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) {
+    let [height, width] = window.input;
+    let row = &mut row[..window.columns()];
+    let left = window.padding[1].min(row.len());
+    let inside = width.min(row.len() - left);
+    row[..left].fill(C::PADDING);
+    row[left + inside..].fill(C::PADDING);
+    let maps = output.chunks_exact_mut(window.output[0] * window.output[1]);
+    for (input, output) in input.chunks_exact(height * width).zip(maps) {
+        for (y, output) in output.chunks_exact_mut(window.output[1]).enumerate() {
+            combine_rows::<C>(window, y, input, &mut row[left..left + inside]);
+            match window.stride[1] {
+                1 => combine_columns::<C, 1>(window, row, output),
+                2 => combine_columns::<C, 2>(window, row, output),
+                _ => combine_columns::<C, 0>(window, row, output),
+            }
+            if let [rows, columns] = &window.divisors
+                && let Some(&rows) = rows.get(y)
+            {
+                for (value, &columns) in output.iter_mut().zip(columns) {
+                    *value /= rows * columns;
+                }
+            }
+        }
+    }
+}
+
+/// Combines the rows of the windows of output row `y`.
+#[inline(always)]
+fn combine_rows<C: Combine>(window: &Window, y: usize, input: &[f32], row: &mut [f32]) {
+    let [height, width] = window.input;
+    let mut first = true;
+    for k in 0..window.kernel[0] {
+        // Wraps to a huge row above the map.
+        let y = (y * window.stride[0] + k * window.dilation[0]).wrapping_sub(window.padding[0]);
+        if y >= height {
+            continue;
+        }
+        let from = &input[y * width..][..row.len()];
+        if first {
+            row.copy_from_slice(from);
+            first = false;
+        } else {
+            for (to, &from) in row.iter_mut().zip(from) {
+                *to = C::combine(*to, from);
+            }
+        }
+    }
+    if first {
+        row.fill(C::PADDING);
+    }
+}
+
+/// Combines the columns of each window; `STRIDE` 0 stands for any.
+#[inline(always)]
+fn combine_columns<C: Combine, const STRIDE: usize>(window: &Window, row: &[f32], output: &mut [f32]) {
+    let stride = if STRIDE == 0 { window.stride[1] } else { STRIDE };
+    let span = (output.len() - 1) * stride + 1;
+    for k in 0..window.kernel[1] {
+        let from = &row[k * window.dilation[1]..][..span];
+        if k == 0 {
+            for (i, to) in output.iter_mut().enumerate() {
+                *to = from[i * stride];
+            }
+        } else {
+            for (i, to) in output.iter_mut().enumerate() {
+                *to = C::combine(*to, from[i * stride]);
+            }
+        }
+    }
+}
+
+/// The mean of each map.
+pub(crate) struct GlobalAvgPool {
+    mean: unsafe fn(&[f32], &mut [f32]),
+}
+
+impl GlobalAvgPool {
+    pub fn new(isa: Isa) -> Self {
+        Self { mean: mean_of(isa) }
+    }
+}
+
+impl Kernel for GlobalAvgPool {
+    fn run(&self, call: Call<'_>) {
+        // SAFETY: the instruction set was checked before the kernel was made.
+        unsafe { (self.mean)(call.input, call.output) };
+    }
+}
+
+impl std::fmt::Debug for GlobalAvgPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("global_avg_pool")
+    }
+}
+
+per_isa!(fn mean_of(input: &[f32], output: &mut [f32]) = mean_body);
+
+/// # Safety
+/// The CPU has the vector's instruction set.
+#[inline(always)]
+unsafe fn mean_body<S: Simd>(input: &[f32], output: &mut [f32]) {
+    let n = input.len() / output.len().max(1);
+    for (map, mean) in input.chunks_exact(n.max(1)).zip(output) {
+        let start = map.as_ptr();
+        let mut i = 0;
+        // SAFETY: i + 4·LANES ≤ n in the first loop, i + LANES ≤ n in the second, i + rest = n behind it.
+        unsafe {
+            let mut sums = [S::splat(0.0); 4];
+            while i + 4 * S::LANES <= n {
+                for v in 0..4 {
+                    sums[v] = sums[v].add(S::load(start.add(i + v * S::LANES)));
+                }
+                i += 4 * S::LANES;
+            }
+            while i + S::LANES <= n {
+                sums[0] = sums[0].add(S::load(start.add(i)));
+                i += S::LANES;
+            }
+            if i < n {
+                sums[1] = sums[1].add(S::load_first(start.add(i), n - i));
+            }
+            *mean = reduce_add(sums[0].add(sums[1]).add(sums[2].add(sums[3]))) / n as f32;
+        }
+    }
+}

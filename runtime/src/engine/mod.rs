@@ -1,0 +1,15 @@
+//! The CPU engine: a graph of layers becomes one program, which runs without walking a graph and without allocating.
+
+mod collapse;
+mod isa;
+mod kernels;
+mod plan;
+mod program;
+mod select;
+mod simd;
+
+pub use collapse::{ProgramOp, ProgramOutput, collapse};
+pub use isa::Isa;
+pub(crate) use program::Memory;
+pub use program::Program;
+pub(crate) use select::takes_activation;

@@ -1,0 +1,113 @@
+//! Which kernel runs a layer: one table, the first row that fits.
+
+use super::Isa;
+use super::kernels::Kernel;
+use super::kernels::activation::{ElementWise, Epilogue};
+use super::kernels::conv2d::{self, Conv2d};
+use super::kernels::conv2d_plain::PlainConv2d;
+use super::kernels::dense::{self, Dense, PlainDense};
+use super::kernels::pool::{GlobalAvgPool, Pool};
+use super::kernels::softmax::Softmax;
+use crate::graph::Activation;
+use crate::{Error, Weights};
+use cnn_ir::Op;
+
+/// What a kernel is chosen by and made from.
+#[derive(Debug)]
+pub(crate) struct Layer<'a> {
+    pub path: &'a str,
+    pub op: &'a Op,
+    /// Shapes of one example.
+    pub input: &'a [usize],
+    pub output: &'a [usize],
+    /// The full names of the op's parameters, in its order.
+    pub parameters: &'a [String],
+    pub activation: Option<Activation>,
+    pub isa: Isa,
+}
+
+impl Layer<'_> {
+    /// The full name of a parameter: `weight`, `bias`, ….
+    pub fn parameter(&self, name: &str) -> Result<&str, Error> {
+        let tensors = self.op.parameters();
+        let found = tensors.iter().zip(self.parameters).find(|(tensor, _)| tensor.name == name);
+        found.map(|(_, full)| full.as_str()).ok_or_else(|| self.error(&format!("the layer has no parameter `{name}`")))
+    }
+
+    /// What the kernel has to apply to its output.
+    pub fn epilogue(&self) -> Epilogue {
+        Epilogue::new(self.activation, self.isa)
+    }
+
+    pub fn error(&self, reason: &str) -> Error {
+        Error::Graph { place: self.path.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+type Made = Result<Box<dyn Kernel>, Error>;
+
+/// One choice.
+struct Row {
+    /// The operator's name.
+    op: &'static str,
+    isas: &'static [Isa],
+    /// Whether the kernel can take a layer of this operator.
+    applies: fn(&Layer<'_>) -> bool,
+    make: fn(&Layer<'_>, &Weights) -> Made,
+}
+
+/// `Op on isas if condition => kernel`.
+macro_rules! table {
+    ($($op:ident on $isas:expr, if |$spec:ident, $layer:ident, $weights:ident| $condition:expr => $kernel:expr;)*) => {
+        &[$(Row {
+            op: stringify!($op),
+            isas: &$isas,
+            applies: |$layer| match $layer.op {
+                #[allow(unused_variables)]
+                Op::$op($spec) => $condition,
+                _ => false,
+            },
+            #[allow(unused_variables)]
+            make: |$layer, $weights| match $layer.op {
+                Op::$op($spec) => Ok(Box::new($kernel)),
+                _ => Err($layer.error("the kernel is for another operator")),
+            },
+        }),*]
+    };
+}
+
+static TABLE: &[Row] = table! {
+    Conv2d on Isa::ALL, if |spec, layer, weights| conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
+    Conv2d on Isa::ALL, if |spec, layer, weights| true => PlainConv2d::new(spec, layer, weights)?;
+    Dense on Isa::ALL, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
+    Dense on Isa::ALL, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
+    MaxPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::max(spec, layer)?;
+    AvgPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
+    GlobalAvgPool2d on Isa::ALL, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
+    Relu on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Relu, layer.isa);
+    Sigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Sigmoid, layer.isa);
+    Tanh on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Tanh, layer.isa);
+    Softmax on Isa::ALL, if |spec, layer, weights| true => Softmax::new(spec, layer);
+};
+
+/// Operators whose kernels apply an activation to what they make.
+pub(crate) fn takes_activation(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_) | Op::Dense(_))
+}
+
+/// Operators that change nothing but the shape: no step, the output is the input.
+pub(crate) fn is_alias(op: &Op) -> bool {
+    matches!(op, Op::Flatten(_) | Op::Dropout(_))
+}
+
+/// Makes the kernel of a layer.
+///
+/// # Errors
+/// A layer that no row takes, or what the kernel refuses.
+pub(crate) fn select(layer: &Layer<'_>, weights: &Weights) -> Made {
+    let fits = |row: &&Row| row.op == layer.op.name() && row.isas.contains(&layer.isa) && (row.applies)(layer);
+    match TABLE.iter().find(fits) {
+        Some(row) => (row.make)(layer, weights),
+        None => Err(layer.error(&format!("there is no kernel for {} on {}", layer.op.name(), layer.isa))),
+    }
+}

@@ -1,0 +1,105 @@
+//! Vectors of f32, one type per instruction set, and the macro that compiles a kernel for each.
+//!
+//! A kernel is written once, generic over [`Simd`] and `#[inline(always)]`. [`per_isa!`] wraps it in one function per
+//! instruction set, so that the vector operations are inlined where their instructions are enabled. No closures and
+//! no `std` iterators in kernels: those are not always inlined, and a call per vector is ruinous.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+/// The most lanes a vector has.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// A vector of f32.
+///
+/// # Safety
+/// Every function needs a CPU with the type's instruction set, and valid memory for what it loads and stores, at any
+/// alignment.
+pub(crate) trait Simd: Copy {
+    const LANES: usize;
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// Loads the first `n` < LANES lanes and touches no others; the rest is zero.
+    unsafe fn load_first(from: *const f32, n: usize) -> Self;
+    /// Stores the first `n` < LANES lanes and touches no others.
+    unsafe fn store_first(self, to: *mut f32, n: usize);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn div(self, other: Self) -> Self;
+    /// `self · factor + addend`, rounded once where the instruction set can.
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The larger lane; `other` when either is NaN.
+    unsafe fn max(self, other: Self) -> Self;
+    /// The smaller lane; `other` when either is NaN.
+    unsafe fn min(self, other: Self) -> Self;
+    /// `self < limit ? less : otherwise`; NaN is not less.
+    unsafe fn select_less(self, limit: Self, less: Self, otherwise: Self) -> Self;
+    unsafe fn abs(self) -> Self;
+    /// The magnitude of `self` with the sign of `sign`.
+    unsafe fn copysign(self, sign: Self) -> Self;
+    /// 2ⁿ for whole n from −126 to 127.
+    unsafe fn exp2i(self) -> Self;
+}
+
+/// The sum of all lanes, always in the same order.
+#[inline(always)]
+pub(crate) unsafe fn reduce_add<S: Simd>(vector: S) -> f32 {
+    let mut lanes = [0.0; MAX_LANES];
+    // SAFETY: no type has more than MAX_LANES lanes; the CPU has the instruction set.
+    unsafe { vector.store(lanes.as_mut_ptr()) };
+    let mut width = S::LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Compiles the generic function `$body` for every instruction set, as `$name(isa)`.
+///
+/// The pointer that it gives may be called on a CPU that has `isa`, under the conditions of the body.
+macro_rules! per_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
+        $(#[$meta])*
+        $vis fn $name(isa: $crate::engine::Isa) -> unsafe fn($($ty),*) $(-> $ret)? {
+            use $crate::engine::{Isa, simd};
+            unsafe fn portable($($arg: $ty),*) $(-> $ret)? {
+                // SAFETY: the caller keeps the body's conditions.
+                unsafe { $body::<simd::Portable>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $ty),*) $(-> $ret)? {
+                // SAFETY: the CPU has AVX2 and FMA, and the caller keeps the body's conditions.
+                unsafe { $body::<simd::Avx2>($($arg),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            unsafe fn avx512($($arg: $ty),*) $(-> $ret)? {
+                // SAFETY: the CPU has AVX-512F, and the caller keeps the body's conditions.
+                unsafe { $body::<simd::Avx512>($($arg),*) }
+            }
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512,
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2,
+                _ => portable,
+            }
+        }
+    };
+}
+pub(crate) use per_isa;

@@ -1,0 +1,129 @@
+//! Rewriting passes over the graph of layers.
+
+mod drop_dropout;
+mod fuse_activation;
+
+pub use drop_dropout::DropDropout;
+pub use fuse_activation::FuseActivation;
+
+use crate::Error;
+use crate::graph::{LayerGraph, ParameterOp, layers, op_at};
+use cnn_ir::Shape;
+use std::collections::HashMap;
+
+/// A pass by its name.
+struct Pass {
+    name: &'static str,
+    run: fn(&mut LayerGraph),
+}
+
+/// All passes, in the order in which they run.
+static PASSES: &[Pass] = &[
+    Pass { name: "drop_dropout", run: |graph| graph.apply(DropDropout) },
+    Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
+];
+
+/// Which passes run: all but those switched off.
+///
+/// Written as a list of names with a minus before them, for bisecting: `-fuse_activation,-drop_dropout`. `-all`
+/// switches off every pass, and a plus switches one on again: `-all,+drop_dropout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassSwitches {
+    on: [bool; PASSES.len()],
+}
+
+impl Default for PassSwitches {
+    fn default() -> Self {
+        Self { on: [true; PASSES.len()] }
+    }
+}
+
+impl std::str::FromStr for PassSwitches {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut switches = Self::default();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let (name, on) = match word.strip_prefix('-') {
+                Some(name) => (name, false),
+                None => (word.strip_prefix('+').unwrap_or(word), true),
+            };
+            match PASSES.iter().position(|pass| pass.name == name) {
+                Some(i) => switches.on[i] = on,
+                None if name == "all" => switches.on = [on; PASSES.len()],
+                None => {
+                    let known = PASSES.iter().map(|pass| pass.name).collect::<Vec<_>>().join(", ");
+                    return Err(Error::UnknownPass { name: name.to_owned(), known });
+                }
+            }
+        }
+        Ok(switches)
+    }
+}
+
+impl PassSwitches {
+    /// Runs the passes that are on. In debug builds the graph is checked after each.
+    ///
+    /// # Errors
+    /// A graph that a pass has broken, which is a bug.
+    pub fn run(&self, graph: &mut LayerGraph) -> Result<(), Error> {
+        for (pass, _) in PASSES.iter().zip(self.on).filter(|(_, on)| *on) {
+            (pass.run)(graph);
+            if cfg!(debug_assertions) {
+                validate(graph).map_err(|reason| Error::Graph { place: pass.name.to_owned(), reason })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that every layer has the sources and the shape that its op says.
+///
+/// # Errors
+/// What is wrong with the first layer that is wrong.
+pub fn validate(graph: &LayerGraph) -> Result<(), String> {
+    let mut shapes: HashMap<_, Shape> = graph.inputs().iter().map(|input| (input.node, input.shape.clone())).collect();
+    for (node, layer, sources) in layers(&graph.graph) {
+        let path = &layer.path;
+        let (parameters, inputs): (Vec<_>, Vec<_>) = sources
+            .iter()
+            .map(|(source, _, _)| *source)
+            .partition(|source| op_at::<ParameterOp>(&graph.graph, *source).is_some());
+        let expected = layer.op.parameters();
+        if parameters.len() != expected.len() {
+            return Err(format!("{path} has {} parameters, not {}", parameters.len(), expected.len()));
+        }
+        for (source, expected) in parameters.into_iter().zip(expected) {
+            if op_at::<ParameterOp>(&graph.graph, source).is_none_or(|parameter| parameter.shape != expected.shape) {
+                return Err(format!("{path} has a {} of the wrong shape", expected.name));
+            }
+        }
+        let Some(inputs) = inputs.iter().map(|input| shapes.get(input)).collect::<Option<Vec<_>>>() else {
+            return Err(format!("{path} reads what no layer makes"));
+        };
+        match layer.op.output_shape(&inputs) {
+            Ok(shape) if shape == layer.shape => shapes.insert(node, shape),
+            Ok(shape) => return Err(format!("{path} makes {shape}, but says {}", layer.shape)),
+            Err(fault) => return Err(format!("{path}: {fault}")),
+        };
+    }
+    match graph.outputs().iter().find(|output| shapes.get(&output.node) != Some(&output.shape)) {
+        Some(output) => Err(format!("no layer makes the output {} of shape {}", output.name, output.shape)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches() {
+        let all = PassSwitches::default();
+        assert_eq!("".parse::<PassSwitches>().unwrap(), all);
+        assert_eq!("-all, +drop_dropout,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
+        assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
+        let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
+        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_dropout, fuse_activation");
+    }
+}

@@ -1,0 +1,210 @@
+//! A network ready to run.
+
+use crate::engine::{Isa, Memory, Program, collapse};
+use crate::graph::Port;
+use crate::passes::PassSwitches;
+use crate::{Error, LuminalBuilder, Tensor, TensorView, Weights};
+use cnn_ir::{BuildError, Network};
+use std::sync::Arc;
+
+/// How a network is compiled. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`, `avx512`)
+/// and `CNN_PASSES` (see [`PassSwitches`]); and where that says nothing, the best this CPU has and all passes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// The instruction set.
+    pub isa: Option<Isa>,
+    /// Which passes run.
+    pub passes: Option<PassSwitches>,
+}
+
+impl CompileOptions {
+    fn isa(&self) -> Result<Isa, Error> {
+        match (self.isa, environment("CNN_ISA")) {
+            (Some(isa), _) => isa.check(),
+            (None, Some(name)) => name.parse::<Isa>()?.check(),
+            (None, None) => Ok(Isa::detect()),
+        }
+    }
+
+    fn passes(&self) -> Result<PassSwitches, Error> {
+        match (self.passes, environment("CNN_PASSES")) {
+            (Some(passes), _) => Ok(passes),
+            (None, Some(text)) => text.parse(),
+            (None, None) => Ok(PassSwitches::default()),
+        }
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// A compiled network with the memory that one run needs.
+///
+/// A clone shares the program and the packed weights and has memory of its own: one per thread runs without locks.
+/// Once the largest batch has been seen, a run allocates nothing.
+///
+/// ```
+/// use cnn_ir::{Builder, ops::DenseSpec};
+/// use cnn_runtime::{CompileOptions, Session, Tensor, Weights};
+///
+/// # fn main() -> Result<(), cnn_runtime::Error> {
+/// let weights = Weights::from_tensors([
+///     ("fc.weight".to_owned(), Tensor::new(&[1, 2], vec![2.0, 3.0])?),
+///     ("fc.bias".to_owned(), Tensor::new(&[1], vec![1.0])?),
+/// ])?;
+/// let build = |network: &mut cnn_runtime::LuminalBuilder| {
+///     let x = network.input("x", &[2])?;
+///     let y = network.layer("fc", DenseSpec::new(2, 1), &[&x])?;
+///     network.output("y", &y)
+/// };
+/// let mut session = Session::new(build, &weights, &CompileOptions::default())?;
+/// let outputs = session.run(&[&Tensor::new(&[2, 2], vec![1.0, 1.0, 10.0, 0.0])?])?;
+/// assert_eq!(outputs.get(0).data(), [6.0, 21.0]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    program: Arc<Program>,
+    memory: Memory,
+    /// The outputs' shapes in the last run, batch first.
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Session {
+    /// Compiles the network that `build` makes.
+    ///
+    /// # Errors
+    /// Calls that make no network; weights that do not fit; an instruction set that is not there; sizes that no kernel
+    /// can take.
+    pub fn new(
+        build: impl FnOnce(&mut LuminalBuilder) -> Result<(), BuildError>,
+        weights: &Weights,
+        options: &CompileOptions,
+    ) -> Result<Self, Error> {
+        let (isa, passes) = (options.isa()?, options.passes()?);
+        let mut builder = LuminalBuilder::new();
+        build(&mut builder)?;
+        let mut graph = builder.finish();
+        weights.check(graph.parameters().iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
+        passes.run(&mut graph)?;
+        Ok(Self::from_program(collapse(&mut graph, weights, isa)?))
+    }
+
+    /// Compiles a network of the IR.
+    ///
+    /// # Errors
+    /// See [`Session::new`].
+    pub fn from_network(network: &Network, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
+        Self::new(|builder| network.replay(builder), weights, options)
+    }
+
+    /// A session on a program that is compiled already.
+    pub fn from_program(program: Arc<Program>) -> Self {
+        let shape = |port: &Port| std::iter::once(0).chain(port.shape.iter().copied()).collect();
+        let shapes = program.outputs().iter().map(shape).collect();
+        Self { program, memory: Memory::default(), shapes }
+    }
+
+    /// Runs the network on one tensor per input, batch first. The batch may differ from run to run.
+    ///
+    /// # Errors
+    /// Inputs of another number, shape or batch than the network's; not enough memory for the batch.
+    pub fn run(&mut self, inputs: &[&Tensor]) -> Result<Outputs<'_>, Error> {
+        let batch = check_inputs(self.program.inputs(), inputs)?;
+        self.program.run(inputs, batch, &mut self.memory)?;
+        for shape in &mut self.shapes {
+            shape[0] = batch;
+        }
+        Ok(Outputs { session: self, batch })
+    }
+
+    /// The inputs: names and the shapes of one example.
+    pub fn inputs(&self) -> &[Port] {
+        self.program.inputs()
+    }
+
+    /// The outputs: names and the shapes of one example.
+    pub fn outputs(&self) -> &[Port] {
+        self.program.outputs()
+    }
+
+    /// Bytes of memory for intermediate values, outputs and scratch at this batch; weights and inputs not counted.
+    pub fn arena_bytes(&self, batch: usize) -> usize {
+        self.program.arena_bytes(batch)
+    }
+
+    /// The compiled program, one step per line.
+    pub fn program_text(&self) -> String {
+        self.program.to_string()
+    }
+
+    /// The compiled program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+}
+
+impl Clone for Session {
+    fn clone(&self) -> Self {
+        Self::from_program(self.program.clone())
+    }
+}
+
+/// The outputs of a run, in the session's memory until the next one.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs<'a> {
+    session: &'a Session,
+    batch: usize,
+}
+
+impl<'a> Outputs<'a> {
+    /// How many there are; at least one.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.session.shapes.len()
+    }
+
+    /// Output `i` in the network's order; an empty tensor when there is no such output.
+    pub fn get(&self, i: usize) -> TensorView<'a> {
+        let Session { program, memory, shapes } = self.session;
+        let (Some(shape), Some(port), Some(offset)) =
+            (shapes.get(i), program.outputs().get(i), program.output_offset(i))
+        else {
+            return TensorView::EMPTY;
+        };
+        let data = &memory.arena.as_slice()[offset * self.batch..][..port.shape.elements() * self.batch];
+        TensorView::of(shape, data)
+    }
+
+    /// An output by name.
+    pub fn by_name(&self, name: &str) -> Option<TensorView<'a>> {
+        self.session.outputs().iter().position(|port| port.name == name).map(|i| self.get(i))
+    }
+}
+
+/// The batch of the inputs, when they are what the network takes.
+pub(crate) fn check_inputs(ports: &[Port], inputs: &[&Tensor]) -> Result<usize, Error> {
+    if ports.len() != inputs.len() {
+        return Err(Error::InputCount { expected: ports.len(), found: inputs.len() });
+    }
+    let mut first = None;
+    for (port, input) in ports.iter().zip(inputs) {
+        let name = || port.name.clone();
+        let batch = match input.shape() {
+            [batch, shape @ ..] if *shape == *port.shape => *batch,
+            found => {
+                return Err(Error::InputShape { name: name(), expected: port.shape.to_vec(), found: found.to_vec() });
+            }
+        };
+        let expected = *first.get_or_insert(batch);
+        if batch == 0 {
+            return Err(Error::EmptyBatch { name: name() });
+        } else if batch != expected {
+            return Err(Error::BatchMismatch { name: name(), expected, found: batch });
+        }
+    }
+    Ok(first.unwrap_or(1))
+}
