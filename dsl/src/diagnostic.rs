@@ -126,6 +126,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
+    errors: usize,
     left_out: usize,
 }
 
@@ -133,6 +134,7 @@ impl Report {
     const MAX: usize = 100;
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.level == Level::Error);
         if !self.is_full() {
             self.diagnostics.push(diagnostic);
         } else if diagnostic.level == Level::Error {
@@ -146,12 +148,12 @@ impl Report {
     }
 
     pub(crate) fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error).count() + self.left_out
+        self.errors
     }
 
     /// The diagnostics in the order of their places.
     pub(crate) fn finish(self) -> Vec<Diagnostic> {
-        let Self { mut diagnostics, left_out } = self;
+        let Self { mut diagnostics, left_out, .. } = self;
         diagnostics.sort_by_key(|diagnostic| diagnostic.span().map(|span| (span.source, span.start)));
         if left_out > 0 {
             let message = format!("too many errors: the first {} are shown", Self::MAX);

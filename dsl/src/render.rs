@@ -2,7 +2,8 @@
 
 use crate::source::Source;
 use crate::{Diagnostic, Level, Sources};
-use annotate_snippets::{AnnotationKind, Group, Level as Title, Patch, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Origin, Patch, Renderer, Snippet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Whether text is coloured.
@@ -36,71 +37,112 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>
     let mut group = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code.name));
     for (number, source) in used_sources(diagnostic, sources) {
         let labels = || diagnostic.labels.iter().filter(move |label| label.span.source == number);
-        let window = Window::around(source, labels().map(|label| range(label.span)));
-        group = group.element(window.snippet(source).annotations(labels().map(|label| {
+        let primary = labels().find(|label| label.primary).or_else(|| labels().next());
+        let Some(primary) = primary.map(|label| range(label.span)) else { continue };
+        let window = Window::around(source, primary.clone(), labels().map(|label| range(label.span)));
+        if window.clipped {
+            // The renderer would count columns from where the line is cut.
+            let position = sources.position(number, primary.start);
+            group = group.element(Origin::path(&source.name).line(position.line).char_column(position.column));
+        }
+        let labels = labels().filter_map(|label| Some((label, window.place(range(label.span))?)));
+        group = group.element(window.snippet(source).annotations(labels.map(|(label, place)| {
             let kind = if label.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let text = if label.text.is_empty() { None } else { Some(label.text.as_str()) };
-            kind.span(window.place(range(label.span))).label(text)
+            kind.span(place).label((!label.text.is_empty()).then_some(label.text.as_str()))
         })));
     }
-    for note in &diagnostic.notes {
-        group = group.element(Title::NOTE.message(note));
-    }
-    for help in diagnostic.help.iter().filter(|help| help.edit.is_none()) {
-        group = group.element(Title::HELP.message(&help.message));
-    }
+    group = group.elements(diagnostic.notes.iter().map(|note| Title::NOTE.message(note)));
+    let in_words = diagnostic.help.iter().filter(|help| help.edit.is_none());
+    group = group.elements(in_words.map(|help| Title::HELP.message(&help.message)));
     let mut groups = vec![group];
     for help in &diagnostic.help {
         let Some(edit) = &help.edit else { continue };
         let Some(source) = sources.get(edit.span.source) else { continue };
-        let window = Window::around(source, [range(edit.span)]);
-        let patch = Patch::new(window.place(range(edit.span)), &edit.replacement);
-        groups.push(
-            Group::with_title(Title::HELP.secondary_title(&help.message)).element(window.snippet(source).patch(patch)),
-        );
+        let window = Window::around(source, range(edit.span), []);
+        if let Some(place) = window.place(range(edit.span)) {
+            let patch = window.snippet(source).patch(Patch::new(place, &edit.replacement));
+            groups.push(Group::with_title(Title::HELP.secondary_title(&help.message)).element(patch));
+        }
     }
     groups
 }
 
-/// The sources that a diagnostic points into, the one of its first place first.
+/// The sources that a diagnostic points into, the one of its first primary place first.
 fn used_sources<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<(u32, &'a Source)> {
     let first = diagnostic.span().map(|span| span.source);
-    let mut numbers: Vec<u32> =
-        first.into_iter().chain(diagnostic.labels.iter().map(|label| label.span.source)).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    numbers.retain(|number| seen.insert(*number));
-    numbers.into_iter().filter_map(|number| Some((number, sources.get(number)?))).collect()
+    let labels = diagnostic.labels.iter().map(|label| label.span.source);
+    let mut seen = BTreeSet::new();
+    let numbers = first.into_iter().chain(labels).filter(|number| seen.insert(*number));
+    numbers.filter_map(|number| Some((number, sources.get(number)?))).collect()
 }
 
 fn range(span: cnn_ir::Span) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
-/// The lines around some places: all that is given to the renderer, whose work grows with the text.
+/// The part of a source that is given to the renderer, whose work grows with the text: the lines with places in them.
 struct Window {
-    lines: Range<usize>,
+    /// The bytes of the source.
+    bytes: Range<usize>,
     first_line: usize,
+    /// The line is so long that only the surroundings of the primary place are shown.
+    clipped: bool,
+    /// The text with plain line ends; the renderer would make carriage returns visible.
+    text: String,
+    /// Where carriage returns were removed.
+    removed: Vec<usize>,
 }
 
 impl Window {
-    fn around(source: &Source, places: impl IntoIterator<Item = Range<usize>>) -> Self {
-        let text = &source.text;
-        let (start, end) = places
+    /// The longest line that is given to the renderer whole.
+    const LONGEST_LINE: usize = 1000;
+    /// What is shown before and after the primary place of a longer one.
+    const SURROUNDINGS: usize = 60;
+
+    fn around(source: &Source, primary: Range<usize>, places: impl IntoIterator<Item = Range<usize>>) -> Self {
+        let text = source.text.as_str();
+        let line_start =
+            |byte: usize| text[..text.floor_char_boundary(byte)].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = |byte: usize| {
+            let byte = text.floor_char_boundary(byte);
+            text[byte..].find('\n').map_or(text.len(), |newline| byte + newline)
+        };
+        let (first, last) = places
             .into_iter()
-            .fold((text.len(), 0), |(start, end), place| (start.min(place.start), end.max(place.end)));
-        let start = text.floor_char_boundary(start);
-        let start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text.floor_char_boundary(end.max(start));
-        let end = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
-        Self { lines: start..end, first_line: text[..start].matches('\n').count() + 1 }
+            .fold((primary.start, primary.end), |(first, last), place| (first.min(place.start), last.max(place.end)));
+        let mut bytes = line_start(first)..line_end(last);
+        let clipped = line_end(primary.start) - line_start(primary.start) > Self::LONGEST_LINE;
+        if clipped {
+            let start = text.floor_char_boundary(primary.start.saturating_sub(Self::SURROUNDINGS));
+            let end =
+                text.floor_char_boundary(primary.end.min(primary.start + Self::SURROUNDINGS) + Self::SURROUNDINGS);
+            bytes = start.max(line_start(primary.start))..end.min(line_end(primary.start));
+        }
+        let returns = text[bytes.clone()].match_indices("\r\n").map(|(at, _)| bytes.start + at);
+        Self {
+            first_line: text[..bytes.start].matches('\n').count() + 1,
+            clipped,
+            // Terminals obey C1 controls, which the renderer lets pass; the dot has as many bytes.
+            text: text[bytes.clone()].replace("\r\n", "\n").replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "·"),
+            removed: returns.collect(),
+            bytes,
+        }
     }
 
     fn snippet<'a, T: Clone>(&self, source: &'a Source) -> Snippet<'a, T> {
-        Snippet::source(&source.text[self.lines.clone()]).path(&source.name).line_start(self.first_line)
+        let snippet = Snippet::source(self.text.clone()).line_start(self.first_line);
+        if self.clipped { snippet } else { snippet.path(&source.name) }
     }
 
-    fn place(&self, place: Range<usize>) -> Range<usize> {
-        let clamp = |byte: usize| byte.clamp(self.lines.start, self.lines.end) - self.lines.start;
-        clamp(place.start)..clamp(place.end)
+    /// Where a place is in the window's text, if any of it is.
+    fn place(&self, place: Range<usize>) -> Option<Range<usize>> {
+        if place.start > self.bytes.end || place.end < self.bytes.start {
+            return None;
+        }
+        let find = |byte: usize| {
+            let byte = byte.clamp(self.bytes.start, self.bytes.end);
+            byte - self.bytes.start - self.removed.partition_point(|removed| *removed < byte)
+        };
+        Some(find(place.start)..find(place.end))
     }
 }

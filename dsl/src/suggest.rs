@@ -27,8 +27,8 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     best.map(|(_, candidate)| candidate)
 }
 
-/// `MaxPool2d` → `maxpool`
-fn plain(name: &str) -> String {
+/// A name without what spellings differ in: `MaxPool2d` → `maxpool`.
+pub(crate) fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace('_', "");
     name.strip_suffix("2d").map(str::to_owned).unwrap_or(name)
 }

@@ -8,9 +8,9 @@ use crate::{codes, suggest};
 use cnn_ir::{Args, OpDef, Param, Span};
 use std::collections::BTreeMap;
 
-/// Names that other frameworks have for ops.
+/// Names that other frameworks have for ops, as [`suggest::plain`] gives them.
 const FOREIGN: &[(&str, &str)] =
-    &[("linear", "dense"), ("fc", "dense"), ("fully_connected", "dense"), ("adaptive_avg_pool", "global_avg_pool")];
+    &[("linear", "dense"), ("fc", "dense"), ("fullyconnected", "dense"), ("adaptiveavgpool", "global_avg_pool")];
 
 /// The op that a call names.
 pub(super) fn find_op(call: &Call<'_>, report: &mut Report) -> Option<&'static OpDef> {
@@ -18,8 +18,7 @@ pub(super) fn find_op(call: &Call<'_>, report: &mut Report) -> Option<&'static O
     if let Some(def) = OpDef::find(name) {
         return Some(def);
     }
-    let lower = name.to_lowercase();
-    let foreign = FOREIGN.iter().find(|(theirs, _)| lower.strip_suffix("2d").unwrap_or(&lower) == *theirs);
+    let foreign = FOREIGN.iter().find(|(theirs, _)| suggest::plain(name) == *theirs);
     let names = cnn_ir::ops::OPS.iter().map(|def| def.name);
     let meant = foreign.map(|(_, ours)| *ours).or_else(|| suggest::nearest(name, names.clone()));
     let diagnostic = Diagnostic::error(&codes::UNKNOWN_LAYER, format!("there is no layer `{name}`"));

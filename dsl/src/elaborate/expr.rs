@@ -40,7 +40,7 @@ impl Scope<'_> {
                     None => fail(report, overflow(expr.span, format!("-({value})"))),
                 },
                 Value::Float(value) => Some(Value::Float(-value)),
-                value => fail(report, not_a_number(&value, inner.span, "negated")),
+                value => fail(report, not_a_number(&value, inner.span)),
             },
             ExprKind::Chain(first, rest) => {
                 let mut value = self.value(first, &[], report);
@@ -83,8 +83,9 @@ impl Scope<'_> {
             Diagnostic::error(&codes::UNKNOWN_NAME, format!("nothing named `{name}` is known here")).at(span, "");
         if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied())) {
             diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), span, meant);
-        } else if !self.bindings.is_empty() {
-            let names: Vec<String> = known.take(20).map(|name| format!("`{name}`")).collect();
+        } else if !(self.bindings.is_empty() && words.is_empty()) {
+            let names: Vec<String> =
+                words.iter().copied().chain(known).take(20).map(|name| format!("`{name}`")).collect();
             diagnostic = diagnostic.note(format!("known here: {}", names.join(", ")));
         } else {
             diagnostic = diagnostic.note("the model has no parameters");
@@ -107,14 +108,14 @@ fn calculate(
         (Value::Int(a), Value::Float(b)) => floats(operator, a as f64, b, right_span, span, report),
         (Value::Float(a), Value::Int(b)) => floats(operator, a, b as f64, right_span, span, report),
         (Value::Float(a), Value::Float(b)) => floats(operator, a, b, right_span, span, report),
-        (Value::Int(_) | Value::Float(_), other) => fail(report, not_a_number(&other, right_span, "calculated with")),
-        (other, _) => fail(report, not_a_number(&other, left_span, "calculated with")),
+        (Value::Int(_) | Value::Float(_), other) => fail(report, not_a_number(&other, right_span)),
+        (other, _) => fail(report, not_a_number(&other, left_span)),
     }
 }
 
 fn integers(operator: Operator, a: i64, b: i64, right: Span, span: Span, report: &mut Report) -> Option<Value> {
     if b == 0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-        return fail(report, division_by_zero(right, span));
+        return fail(report, division_by_zero(right));
     }
     let result = match operator {
         Operator::Add => a.checked_add(b),
@@ -134,7 +135,7 @@ fn integers(operator: Operator, a: i64, b: i64, right: Span, span: Span, report:
 
 fn floats(operator: Operator, a: f64, b: f64, right: Span, span: Span, report: &mut Report) -> Option<Value> {
     if b == 0.0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-        return fail(report, division_by_zero(right, span));
+        return fail(report, division_by_zero(right));
     }
     let value = match operator {
         Operator::Add => a + b,
@@ -172,11 +173,12 @@ fn overflow(span: Span, figures: String) -> Diagnostic {
     ))
 }
 
-fn division_by_zero(right: Span, span: Span) -> Diagnostic {
-    Diagnostic::error(&codes::DIVISION_BY_ZERO, "division by zero").at(right, "this is 0").see(span, "")
+fn division_by_zero(right: Span) -> Diagnostic {
+    Diagnostic::error(&codes::DIVISION_BY_ZERO, "division by zero").at(right, "this is 0")
 }
 
-fn not_a_number(value: &Value, span: Span, what: &str) -> Diagnostic {
-    Diagnostic::error(&codes::TYPE_MISMATCH, format!("a {} cannot be {what}", value.type_name()))
+fn not_a_number(value: &Value, span: Span) -> Diagnostic {
+    let message = format!("arithmetic needs numbers, not a {}", value.type_name());
+    Diagnostic::error(&codes::TYPE_MISMATCH, message)
         .at(span, format!("expected a number, found {}", crate::elaborate::brief(value)))
 }

@@ -123,6 +123,8 @@ struct Elaborator<'a, 's> {
     /// Steps so far; an unlabelled step is named by its position, as in `nn.Sequential`.
     steps: usize,
     first_step: Option<Span>,
+    /// Some value is unknown; the reason was reported.
+    failed: bool,
 }
 
 impl<'a, 's> Elaborator<'a, 's> {
@@ -140,6 +142,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             current: None,
             steps: 0,
             first_step: None,
+            failed: false,
         }
     }
 
@@ -159,7 +162,8 @@ impl<'a, 's> Elaborator<'a, 's> {
         if !self.model.broken_body {
             self.check_completeness();
         }
-        if self.model.broken_head || self.model.broken_body || self.report.errors() > errors {
+        let broken = self.model.broken_head || self.model.broken_body;
+        if broken || self.failed || self.report.errors() > errors {
             return None;
         }
         self.warn_unused_params();
@@ -200,6 +204,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 }
             }
         }
+        self.failed |= value.is_none();
         let flow = Flow { value, place: span };
         self.declare(name, "input", Some(flow));
         // Steps take the first input; the others are joined by name.
@@ -225,8 +230,9 @@ impl<'a, 's> Elaborator<'a, 's> {
                     .at(shape.span, "sizes are integers of at least 1")
             }
             other => {
-                let message = format!("a shape is a list, not a {}", other.type_name());
-                let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message).at(shape.span, "expected a list");
+                let message = format!("expected a shape, found {}", brief(other));
+                let diagnostic =
+                    Diagnostic::error(&codes::TYPE_MISMATCH, message).at(shape.span, "a shape is a list of sizes");
                 match other {
                     Value::Tuple(items) => {
                         diagnostic.edit("use brackets", shape.span, Value::List(items.clone()).to_string())
@@ -242,6 +248,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     fn step(&mut self, step: &Step<'s>) {
         let position = self.begin_step(step.span);
         let made = self.layer(step, &position);
+        self.failed |= made.is_none();
         let flow = Flow { value: made, place: step.call.span };
         if let Some(label) = step.label {
             self.declare(label, "label", Some(flow));
@@ -276,6 +283,7 @@ impl<'a, 's> Elaborator<'a, 's> {
 
     fn broken(&mut self, name: Option<Name<'s>>) {
         let place = name.map_or(self.model.head, |name| name.span);
+        self.failed = true;
         self.begin_step(place);
         let flow = Flow { value: None, place };
         if let Some(name) = name {

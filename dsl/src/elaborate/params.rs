@@ -108,21 +108,18 @@ fn param_value(param: &ParamDecl<'_>, scope: &Scope<'_>, settings: &Settings, re
     let name = param.name.text;
     let ty = Type::read(&param.ty, report);
     // The default is checked even when a setting replaces it.
-    let default = match &param.default {
-        None => None,
-        Some(expr) => Some(scope.value(expr, &[], report).and_then(|value| match ty.as_ref()?.convert(value) {
-            Ok(value) => Some(value),
-            Err(value) => {
-                let ty = ty.as_ref()?;
-                let message = format!("the default of `{name}` is not of its type");
-                let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
-                    .at(expr.span, format!("expected {ty}, found {}", super::brief(&value)))
-                    .see(param.name.span, format!("`{name}` is declared as {ty}"));
-                report.push(diagnostic);
-                None
-            }
-        })),
-    };
+    let default = param.default.as_ref().map(|expr| {
+        let (value, ty) = scope.value(expr, &[], report).zip(ty.as_ref())?;
+        let converted = ty.convert(value.clone());
+        if converted.is_err() {
+            let message = format!("the default of `{name}` is not of its type");
+            let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
+                .at(expr.span, format!("expected {ty}, found {}", super::brief(&value)))
+                .see(param.name.span, format!("`{name}` is declared as {ty}"));
+            report.push(diagnostic);
+        }
+        converted.ok()
+    });
     let Some(setting) = settings.get(name) else {
         return default.unwrap_or_else(|| {
             let diagnostic = Diagnostic::error(&codes::MISSING_SETTING, format!("`{name}` has no value"))
@@ -135,10 +132,11 @@ fn param_value(param: &ParamDecl<'_>, scope: &Scope<'_>, settings: &Settings, re
     let ty = ty?;
     match ty.convert(setting.clone()) {
         Ok(value) => Some(value),
-        Err(value) => {
+        Err(_) => {
+            let value = super::brief(setting);
             let message = format!("the setting `{name}={value}` is not of the parameter's type");
             let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
-                .at(param.span, format!("expected {ty}, found {}", super::brief(&value)));
+                .at(param.span, format!("expected {ty}, found {value}"));
             report.push(diagnostic);
             None
         }
@@ -148,18 +146,20 @@ fn param_value(param: &ParamDecl<'_>, scope: &Scope<'_>, settings: &Settings, re
 /// Settings that no model knows.
 pub(super) fn check_settings(models: &[Model<'_>], settings: &Settings, report: &mut Report) {
     let Some(first) = models.first().filter(|_| models.iter().all(|model| !model.broken_head)) else { return };
-    let names = || models.iter().flat_map(|model| &model.params).map(|param| param.name.text);
-    for setting in settings.names().filter(|setting| !names().any(|name| name == *setting)) {
-        let message = format!("no model has a parameter `{setting}`");
-        let mut diagnostic = Diagnostic::error(&codes::UNKNOWN_SETTING, message);
-        diagnostic = match suggest::nearest(setting, names()) {
-            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None if names().next().is_none() => diagnostic.at(first.head, "has no parameters"),
+    let params = || models.iter().flat_map(|model| &model.params).map(|param| param.name);
+    let is_known = |setting: &str| params().any(|name| name.text == setting);
+    for setting in settings.names().filter(|setting| !is_known(setting)) {
+        let message = format!("no model has a parameter `{}`", setting.escape_debug());
+        let diagnostic = Diagnostic::error(&codes::UNKNOWN_SETTING, message);
+        let meant = suggest::nearest(setting, params().map(|name| name.text));
+        let meant = meant.and_then(|meant| params().find(|name| name.text == meant));
+        report.push(match meant {
+            Some(meant) => diagnostic.at(meant.span, format!("did you mean `{}`?", meant.text)),
+            None if params().next().is_none() => diagnostic.at(first.head, "has no parameters"),
             None => {
-                let known: Vec<String> = names().take(20).map(|name| format!("`{name}`")).collect();
-                diagnostic.at(first.head, "").note(format!("the parameters are {}", known.join(", ")))
+                let known: Vec<String> = params().take(20).map(|name| format!("`{}`", name.text)).collect();
+                diagnostic.at(first.head, "").note(format!("known parameters: {}", known.join(", ")))
             }
-        };
-        report.push(diagnostic);
+        });
     }
 }

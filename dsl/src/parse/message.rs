@@ -30,7 +30,7 @@ pub(super) const RESERVED: &[&str] = &[
 ];
 
 /// What a rule is called when it is expected; rules that would only lengthen the list have no name.
-pub(super) fn describe(rule: Rule) -> Option<&'static str> {
+fn describe(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::name => "a name",
         Rule::type_name => "a type",
@@ -49,6 +49,20 @@ pub(super) fn describe(rule: Rule) -> Option<&'static str> {
     })
 }
 
+/// What could have followed, in words, from the rules that pest tried: each once, and nothing that another one covers.
+pub(super) fn expected_words(rules: Vec<Rule>) -> Vec<&'static str> {
+    let mut words: Vec<_> = rules.into_iter().filter_map(describe).collect();
+    words.sort_by_key(|word| (word.starts_with('`'), matches!(*word, "`)`" | "`]`")));
+    words.dedup();
+    if words.contains(&"an argument") {
+        words.retain(|word| *word != "a value");
+    }
+    if words.iter().any(|word| matches!(*word, "an argument" | "a value" | "a type")) {
+        words.retain(|word| !matches!(*word, "a name" | "`(`" | "`[`"));
+    }
+    words
+}
+
 /// A syntax error before it is put in words.
 pub(super) struct Unexpected<'s> {
     pub source: u32,
@@ -65,7 +79,8 @@ pub(super) struct Unexpected<'s> {
 impl Unexpected<'_> {
     pub fn diagnostic(self) -> Diagnostic {
         let expected = one_of(&self.expected);
-        let message = format!("expected {expected}, found {}", self.found.map_or("the end".into(), name_token));
+        let message =
+            format!("expected {expected}, found {}", self.found.map_or("the end of the file".into(), name_token));
         let Some(found) = self.found else {
             let span = source::span(self.source, self.end..self.end);
             return Diagnostic::error(&codes::SYNTAX, message).at(span, format!("expected {expected}"));
@@ -94,11 +109,19 @@ impl Unexpected<'_> {
             "/*" => diagnostic.help("comments begin with `//` and go to the end of the line"),
             "\"" | "'" => diagnostic.help("names and words are written without quotes"),
             "\u{a0}" => diagnostic.edit("this is a no-break space; use a plain one", span, " "),
-            "." if expects("a value") => diagnostic.help("a float begins with a digit: `0.5`"),
+            "." if expects("a value") || expects("an argument") => {
+                diagnostic.edit("a float begins with a digit", Span { end: span.start, ..span }, "0")
+            }
+            ":" if self.before.is_some_and(|before| RESERVED.contains(&before.text)) => {
+                diagnostic.note("a keyword cannot be a label")
+            }
             _ if found.kind == TokenKind::Word && RESERVED.contains(&found.text) => match found.text {
                 "output" if expects("a step") => diagnostic.help("`output` stands by itself, without `->` before it"),
                 _ => diagnostic.note(format!("`{}` is a keyword, so it cannot be a name", found.text)),
             },
+            word if !word.is_ascii() && found.kind == TokenKind::Word => {
+                diagnostic.note("names are made of the letters a to z and A to Z, digits and `_`")
+            }
             word if found.kind == TokenKind::Word && expects("`model`") => match suggest::nearest(word, ["model"]) {
                 Some(meant) => diagnostic.edit("a keyword with a similar name exists", span, meant),
                 None => diagnostic.help("a file is a list of models: `model Name { … }`"),

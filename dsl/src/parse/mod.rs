@@ -173,6 +173,10 @@ impl<'s> Parser<'s, '_> {
                     self.skip_statement(token.start);
                     Statement::Broken { name: Some(self.name(token)) }
                 }
+                _ if is_name(&token) && self.second().is_some_and(|second| second.is("{")) => {
+                    self.not_available(token, &format!("{} {{ … }}", token.text));
+                    Statement::Broken { name: None }
+                }
                 _ if is_name(&token) => self.statement(Rule::step, token),
                 "input" if arrow.is_none() => self.statement(Rule::input, token),
                 "output" if arrow.is_none() => self.statement(Rule::output, token),
@@ -181,7 +185,7 @@ impl<'s> Parser<'s, '_> {
                     Statement::Broken { name: None }
                 }
                 _ => {
-                    self.misplaced(step, arrow);
+                    self.misplaced(token, step, arrow);
                     Statement::Broken { name: None }
                 }
             };
@@ -216,14 +220,15 @@ impl<'s> Parser<'s, '_> {
     }
 
     /// Reports a token that begins no statement.
-    fn misplaced(&mut self, step: Option<Token<'s>>, arrow: Option<Token<'s>>) {
+    fn misplaced(&mut self, token: Token<'s>, step: Option<Token<'s>>, arrow: Option<Token<'s>>) {
         let expected: &[_] = match (step, arrow) {
             (_, Some(_)) => &["a step"],
             (Some(_), None) => &["`->`", "a step", "`}`"],
             (None, None) => &["a step", "`}`"],
         };
+        self.pos = token.start;
         self.unexpected(expected, step);
-        self.skip_statement(self.pos);
+        self.skip_statement(token.start);
     }
 
     /// The statement limits of a file, reported once.
@@ -270,12 +275,9 @@ impl<'s> Parser<'s, '_> {
             let span = source::span(self.source, first);
             self.report.push(Diagnostic::error(&codes::TOO_LARGE, message).at(span, "this one has more"));
         } else {
-            let mut words: Vec<_> = expected.into_iter().filter_map(message::describe).collect();
-            words.sort_by_key(|word| (word.starts_with('`'), matches!(*word, "`)`" | "`]`")));
-            words.dedup();
             let before = Tokens::new(self.text, start..at).last();
             self.pos = at;
-            self.unexpected(&words, before);
+            self.unexpected(&message::expected_words(expected), before);
         }
         self.skip_statement(start);
         None
@@ -288,13 +290,16 @@ impl<'s> Parser<'s, '_> {
 
     /// Reports the next token as not being what was expected.
     fn unexpected(&mut self, expected: &[&'static str], before: Option<Token<'s>>) {
-        let (source, found, end) = (self.source, self.peek(), self.text[..self.end].trim_end().len());
+        let mut rest = Tokens::new(self.text, self.pos..self.text.len());
+        let found = rest.find(|token| token.kind != TokenKind::Doc);
+        let (source, end) = (self.source, self.text.trim_end().len());
         self.report.push(Unexpected { source, expected: expected.to_vec(), before, found, end }.diagnostic());
     }
 
     fn not_available(&mut self, token: Token<'s>, what: &str) {
         let message = format!("`{what}` is not part of the language yet");
-        let span = source::span(self.source, token.range());
+        let span = self.span(token);
+        self.pos = token.start;
         self.report.push(Diagnostic::error(&codes::NOT_AVAILABLE, message).at(span, "reserved for a later version"));
         self.skip_statement(token.start);
     }

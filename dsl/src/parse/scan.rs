@@ -145,7 +145,7 @@ pub(super) fn scan(text: &str, source: u32, report: &mut Report) -> Vec<Chunk> {
 fn begins_item(token: Token<'_>, rest: &Tokens<'_>) -> bool {
     token.kind == TokenKind::Word
         && matches!(token.text, "model" | "block")
-        && rest.clone().next().is_some_and(|next| next.kind == TokenKind::Word)
+        && rest.clone().next().is_some_and(|next| matches!(next.kind, TokenKind::Word | TokenKind::Number))
 }
 
 struct Brackets<'s, 'r> {

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{Argument, Call, Expr, ExprKind, Name, Operator, ParamDecl, Statement, Step, TypeExpr};
 use crate::{codes, source};
 use cnn_ir::Span;
-use pest::iterators::{Pair, Pairs};
+use pest::iterators::Pair;
 
 /// Makes trees from the pairs of one statement; `base` is where the parsed slice begins in the file.
 pub(super) struct Tree<'r> {
@@ -127,15 +127,12 @@ impl<'r> Tree<'r> {
                 negative = !negative;
                 continue;
             }
+            let is_literal = part.as_rule() == Rule::number;
             let value = self.atom(part, negative)?;
-            return Some(match value.kind {
-                // `-9223372036854775808` has no positive counterpart, so the sign belongs to the literal.
-                ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Broken => {
-                    Expr { span: to(start, value.span), ..value }
-                }
-                _ if negative => Expr { span: to(start, value.span), kind: ExprKind::Negate(Box::new(value)) },
-                _ => value,
-            });
+            let span = to(start, value.span);
+            // -9223372036854775808 has no positive counterpart, so a sign before digits belongs to the number.
+            let kind = if negative && !is_literal { ExprKind::Negate(Box::new(value)) } else { value.kind };
+            return Some(Expr { kind, span });
         }
         None
     }
@@ -202,8 +199,8 @@ impl<'r> Tree<'r> {
 }
 
 /// What is inside a pair, without keywords and punctuation.
-fn content<'s>(pair: Pair<'s, Rule>) -> std::iter::Filter<Pairs<'s, Rule>, fn(&Pair<'s, Rule>) -> bool> {
-    fn has_content(pair: &Pair<'_, Rule>) -> bool {
+fn content<'s>(pair: Pair<'s, Rule>) -> impl Iterator<Item = Pair<'s, Rule>> {
+    pair.into_inner().filter(|pair| {
         !matches!(
             pair.as_rule(),
             Rule::keyword_model
@@ -217,8 +214,7 @@ fn content<'s>(pair: Pair<'s, Rule>) -> std::iter::Filter<Pairs<'s, Rule>, fn(&P
                 | Rule::colon
                 | Rule::equals
         )
-    }
-    pair.into_inner().filter(has_content)
+    })
 }
 
 /// A span without the blanks and comments that pest took in while it looked for more.

@@ -1,0 +1,192 @@
+//! What models become: the calls on a builder, every option of every op, names, settings and defaults.
+
+#![allow(clippy::unwrap_used)]
+
+use cnn_dsl::{Compilation, Settings, Sources, Style, compile, render};
+use cnn_ir::{Network, TraceBuilder};
+
+fn compile_with(text: &str, settings: &[&str]) -> Compilation {
+    let settings: Vec<String> = settings.iter().map(|&setting| setting.into()).collect();
+    let sources = Sources::new("test.cnn", text);
+    let compilation = compile(&sources, &Settings::parse(&settings).unwrap());
+    assert!(!compilation.has_errors(), "{}", render(&compilation.diagnostics, &sources, Style::Plain));
+    compilation
+}
+
+fn network(text: &str) -> Network {
+    compile_with(text, &[]).models.remove(0)
+}
+
+fn trace(network: &Network) -> String {
+    let mut trace = TraceBuilder::new();
+    network.replay(&mut trace).unwrap();
+    trace.text().to_owned()
+}
+
+/// The output's shape of one layer on a map of `channels`×`height`×`width`.
+fn shape_of(layer: &str, input: &str) -> String {
+    network(&format!("model M {{ input x: {input} {layer} }}")).layers[0].shape.to_string()
+}
+
+const LENET: &str = include_str!("../../models/lenet.cnn");
+
+#[test]
+fn lenet() {
+    let network = network(LENET);
+    insta::assert_snapshot!(trace(&network));
+    assert_eq!(network.cost().params, 61_706);
+    assert!(network.doc.starts_with("LeNet-5 (LeCun et al.") && network.doc.lines().count() == 2, "{}", network.doc);
+    let parameters: Vec<String> = network.parameters().into_iter().map(|parameter| parameter.name).collect();
+    let layers = ["c1", "c2", "f1", "f2", "f3"];
+    let expected: Vec<String> =
+        layers.iter().flat_map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]).collect();
+    assert_eq!(parameters, expected);
+}
+
+#[test]
+fn lenet_on_one_line_is_the_same() {
+    // As the tokens of a macro would be: no line ends, no comments.
+    let lines = LENET.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    assert!(!line.contains('\n'));
+    assert_eq!(trace(&network(&line)), trace(&network(LENET)));
+    assert_eq!(trace(&network(&line.replace(' ', " \r\n\t"))), trace(&network(LENET)));
+}
+
+#[test]
+fn every_option() {
+    let text = "model Options {
+        input image: [4, 33, 17]
+        conv(8, 3)
+        conv(channels = 8, kernel = (3, 5), stride = (1, 2), padding = (0, 1, 2, 3), dilation = (2, 1), groups = 4, bias = false)
+        conv(8, 3, 1, same, 2, 8, true)
+        conv(8, (4, 3), padding = same_tf, stride = 2)
+        conv(8, 3, padding = valid)
+        conv(8, 1, padding = (3, 4))
+        max_pool(3, stride = 2, padding = 1, dilation = 1, ceil_mode = true)
+        max_pool((2, 1), 1)
+        avg_pool(3, stride = (1, 1), padding = (1, 1), ceil_mode = true, count_include_pad = false, divisor_override = 5)
+        avg_pool(2, padding = same_tf)
+        relu sigmoid tanh
+        softmax -> softmax(dim = -1) -> softmax(2)
+        dropout -> dropout(0.25) -> dropout(p = 1)
+        flatten(start_dim = 2, end_dim = -1)
+        flatten
+        dense(7) -> dense(features = 5, bias = false)
+    }
+    model Global { input image: [4, 33, 17] global_avg_pool }";
+    let models = compile_with(text, &[]).models;
+    insta::assert_snapshot!(models.iter().map(trace).collect::<String>());
+}
+
+/// The shape lines of the reference table, with PyTorch's rule ⌊(n + 2p − d(k−1) − 1)/s⌋ + 1.
+#[test]
+fn shapes_anyone_can_check() {
+    for (layer, input, output) in [
+        ("conv(1, 2)", "[1, 3, 3]", "1×2×2"),
+        ("conv(3, 2)", "[2, 3, 3]", "3×2×2"),
+        ("conv(2, 1)", "[3, 3, 3]", "2×3×3"),
+        ("conv(1, (1, 2))", "[1, 6, 8]", "1×6×7"),
+        ("conv(1, 3, padding = 1)", "[1, 8, 8]", "1×8×8"),
+        ("conv(1, (5, 3), padding = (2, 1))", "[1, 8, 8]", "1×8×8"),
+        ("conv(1, 3, padding = 1, stride = 2)", "[1, 8, 8]", "1×4×4"),
+        ("conv(1, (3, 5), padding = (0, 1), stride = (3, 4))", "[1, 8, 8]", "1×2×2"),
+        ("max_pool(2, stride = 1)", "[1, 3, 3]", "1×2×2"),
+        ("avg_pool(2, stride = 1)", "[1, 3, 3]", "1×2×2"),
+        ("max_pool(3)", "[1, 4, 4]", "1×1×1"),
+        ("max_pool(3, padding = 1, stride = 2)", "[1, 4, 4]", "1×2×2"),
+        ("max_pool((2, 3), padding = (1, 1), stride = (2, 3))", "[1, 4, 4]", "1×3×2"),
+        ("max_pool(3, padding = 1, stride = (2, 1))", "[2, 4, 4]", "2×2×4"),
+        ("max_pool(2, ceil_mode = true)", "[1, 5, 5]", "1×3×3"),
+        ("max_pool(2)", "[1, 5, 5]", "1×2×2"),
+        ("conv(4, 3, dilation = 2)", "[1, 9, 9]", "4×5×5"),
+        ("conv(4, 5, padding = same)", "[1, 9, 7]", "4×9×7"),
+        ("conv(4, 5, padding = same_tf, stride = 2)", "[1, 9, 7]", "4×5×4"),
+        ("flatten", "[16, 5, 5]", "400"),
+        ("flatten(2)", "[16, 5, 5]", "16×25"),
+        ("global_avg_pool", "[16, 5, 5]", "16×1×1"),
+        ("dense(10)", "[84]", "10"),
+    ] {
+        assert_eq!(shape_of(layer, input), output, "{layer} on {input}");
+    }
+}
+
+#[test]
+fn names_are_labels_or_positions() {
+    let network = network("model M { input x: [4] a: dense(3) -> relu dense(2) b: relu }");
+    let names: Vec<(&str, bool)> = network.layers.iter().map(|layer| (layer.name.as_str(), layer.labelled)).collect();
+    assert_eq!(names, [("a", true), ("1", false), ("2", false), ("b", true)]);
+}
+
+#[test]
+fn outputs_name_values() {
+    let network =
+        network("model M { input x: [4] a: dense(3) output early b: relu dense(2) output late output again = a }");
+    let outputs: Vec<(&str, usize)> = network.outputs.iter().map(|o| (o.name.as_str(), o.value.index())).collect();
+    assert_eq!(outputs, [("early", 1), ("late", 3), ("again", 1)]);
+}
+
+#[test]
+fn without_an_output_the_last_value_is_one() {
+    let network = network("model M { input x: [4] relu dense(3) }");
+    assert_eq!((network.outputs[0].name.as_str(), network.outputs[0].value.index()), ("output", 2));
+}
+
+#[test]
+fn settings_replace_defaults() {
+    let text =
+        "model M(n: int, p: float = 0.5, b: bool = true, s: shape = [4], k: (int, int) = (1, 2), l: [int] = [1]) {
+        input x: s
+        dense(n * 2, bias = b) dropout(p)
+    }";
+    let model = compile_with(text, &["n=5", "p=1", " b = false", "s=[6,]"]).models.remove(0);
+    insta::assert_snapshot!(trace(&model));
+    for wrong in ["n", "n=", "n=x", "n=1 2", "n=1/0", "n=)", "n=model M {}", "n=((((", "n=1;"] {
+        let error = Settings::parse(&[wrong.into()]).unwrap_err();
+        assert!(!error.contains('\n') && error.contains("write"), "{wrong}: {error}");
+    }
+    assert!(Settings::parse(&["n=1".into(), "n=2".into()]).unwrap_err().contains("twice"));
+}
+
+#[test]
+fn arithmetic_is_pythons() {
+    for (expression, value) in [
+        ("1 + 2 * 3", 7),
+        ("(1 + 2) * 3", 9),
+        ("10 - 2 - 3", 5),
+        ("100 / 10 / 2", 5),
+        ("7 / 2", 3),
+        ("2 + 7 % 4 * 2 - 1", 7),
+        ("5 + -7 / 2", 1),
+        ("-(-7) / 2", 3),
+        ("9 + -7 % 5", 12),
+        ("7 % -5 + 9", 6),
+        ("--3", 3),
+        ("- - -3 + 4", 1),
+        ("1_000 / 1_0", 100),
+        ("n * n", 9),
+        ("-n + 4", 1),
+        ("1 + 2 // a comment\n + 3", 6),
+    ] {
+        let model = network(&format!("model M(n: int = 3) {{ input x: [4] dense({expression} + 0 * n) }}"));
+        assert_eq!(model.layers[0].shape.to_string(), value.to_string(), "{expression}");
+    }
+}
+
+#[test]
+fn outlines_are_known_despite_errors() {
+    let text =
+        "model A { input x: [4] rleu output y } model B { input x: [4 } model C(n int) { input z: [1] output w = q }";
+    let compilation = compile(&Sources::new("test.cnn", text), &Settings::default());
+    let outlines: Vec<String> =
+        compilation.outlines.iter().map(|o| format!("{}({:?}) -> {:?}", o.name, o.inputs, o.outputs)).collect();
+    assert_eq!(outlines, [r#"A(["x"]) -> ["y"]"#, "B([]) -> []", r#"C(["z"]) -> ["w"]"#]);
+    assert!(compilation.models.is_empty());
+}
+
+#[test]
+fn good_models_survive_bad_ones() {
+    let text = "model A { rleu } model B { input x: [4] relu } model C {";
+    let compilation = compile(&Sources::new("test.cnn", text), &Settings::default());
+    assert_eq!(compilation.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["B"]);
+}

@@ -1,0 +1,172 @@
+//! Any text at all: no panic, places within the text, nothing that cannot be shown.
+
+use cnn_dsl::{Settings, Sources, Style, compile, render, to_json};
+use proptest::prelude::*;
+
+/// What must hold for any bytes.
+fn check(bytes: Vec<u8>) {
+    let (sources, mut diagnostics) = Sources::from_bytes("any.cnn", bytes);
+    let compilation = compile(&sources, &Settings::default());
+    assert!(compilation.models.len() <= compilation.outlines.len());
+    diagnostics.extend(compilation.diagnostics);
+    let text = sources.text(0);
+    for diagnostic in &diagnostics {
+        let edits = diagnostic.help.iter().filter_map(|help| help.edit.as_ref()).map(|edit| edit.span);
+        for span in diagnostic.labels.iter().map(|label| label.span).chain(edits) {
+            let place = text.get(span.start as usize..span.end as usize);
+            assert!(span.source == 0 && place.is_some(), "{span:?} in {text:?}: {diagnostic:?}");
+        }
+        assert!(!diagnostic.message.is_empty() && !diagnostic.message.contains('\n'), "{diagnostic:?}");
+        assert!(!to_json(diagnostic, &sources).is_empty());
+    }
+    render(&diagnostics, &sources, Style::Plain);
+    render(&diagnostics, &sources, Style::Color);
+    for model in compilation.models {
+        assert!(model.validate().is_ok());
+    }
+}
+
+/// The language's own words and signs, and some that are not.
+const TOKENS: &[&str] = &[
+    "model",
+    "M",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "=",
+    "->",
+    "-",
+    "+",
+    "*",
+    "/",
+    "%",
+    ".",
+    "|",
+    ";",
+    "==",
+    "//",
+    "///",
+    "\n",
+    "\r\n",
+    "\t",
+    "input",
+    "output",
+    "block",
+    "repeat",
+    "if",
+    "for",
+    "in",
+    "train",
+    "use",
+    "true",
+    "false",
+    "int",
+    "float",
+    "shape",
+    "x",
+    "classes",
+    "c1",
+    "same",
+    "conv",
+    "dense",
+    "relu",
+    "flatten",
+    "max_pool",
+    "avg_pool",
+    "softmax",
+    "dropout",
+    "global_avg_pool",
+    "kernel",
+    "padding",
+    "stride",
+    "groups",
+    "0",
+    "1",
+    "2",
+    "3",
+    "28",
+    "0.5",
+    "1e9",
+    "99999999999999999999",
+    "9223372036854775807",
+    "é",
+    "漢",
+    "\u{feff}",
+    "\u{a0}",
+    "\u{202e}",
+    "\u{1b}",
+    "\"",
+    "#",
+    "self",
+    "_",
+    "5x",
+    "input x: [1, 8, 8]",
+    "model M { input x: [3, 8, 8]",
+    "conv(4, 3)",
+    "a: dense(2)",
+    "output y",
+    "(n: int = 3)",
+];
+
+fn token_soup() -> impl Strategy<Value = String> {
+    let separator = prop_oneof![4 => Just(" "), 1 => Just(""), 1 => Just("\n")];
+    let token = (0..TOKENS.len()).prop_map(|index| TOKENS[index]);
+    prop::collection::vec((token, separator), 0..60)
+        .prop_map(|tokens| tokens.into_iter().flat_map(|(token, separator)| [token, separator]).collect())
+}
+
+/// A valid model with something put in, taken out or doubled.
+fn damaged_model() -> impl Strategy<Value = Vec<u8>> {
+    const MODEL: &str = "/// Doc\nmodel LeNet(classes: int = 10, p: float = 0.5) {\n    input image: [1, 28, 28] // é\n    c1: conv(6, \
+        kernel = 5, padding = (2, 2)) -> sigmoid -> avg_pool(2)\n    c2: conv(16, kernel = 5 * 1) -> sigmoid\n    flatten -> \
+        dropout(p)\n    output features = c2\n    dense(classes)\n    output logits\n}\n";
+    let token = (0..TOKENS.len()).prop_map(|index| TOKENS[index].as_bytes().to_vec());
+    (0..MODEL.len(), 0..20usize, prop_oneof![token, prop::collection::vec(any::<u8>(), 0..4)]).prop_map(
+        |(at, length, new)| {
+            let mut bytes = MODEL.as_bytes().to_vec();
+            let end = (at + length).min(bytes.len());
+            bytes.splice(at..end, new);
+            bytes
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check(bytes);
+    }
+
+    #[test]
+    fn any_characters(text in any::<String>()) {
+        check(text.into_bytes());
+    }
+
+    #[test]
+    fn any_tokens(text in token_soup()) {
+        check(text.into_bytes());
+    }
+
+    #[test]
+    fn any_body(text in token_soup()) {
+        check(format!("model M(n: int = 3) {{ input x: [3, 8, 8]\n{text}\n}}").into_bytes());
+    }
+
+    #[test]
+    fn any_damage(bytes in damaged_model()) {
+        check(bytes);
+    }
+
+    #[test]
+    fn any_setting(texts in prop::collection::vec(any::<String>(), 0..3)) {
+        let _ = Settings::parse(&texts);
+        let _ = Settings::parse(&texts.iter().map(|text| format!("n={text}")).collect::<Vec<_>>());
+    }
+}
