@@ -23,7 +23,7 @@ pub fn layers(network: &Network, batch: Option<u32>) -> String {
         let cost = network.layer_cost(index);
         rows.push([
             network.path(index),
-            layer.op.to_string(),
+            layer.op.summary(),
             shape(&layer.shape),
             count(cost.params),
             macs(cost.macs),

@@ -151,7 +151,9 @@ fn files_that_are_no_models_are_refused() {
     workspace.write("empty.cnn", "");
     refuses("empty.cnn", "model");
     workspace.write("binary.cnn", b"\xff\xfe\x00\x01\x02");
-    refuses("binary.cnn", "UTF-8");
+    refuses("binary.cnn", "not a text file");
+    workspace.write("latin1.cnn", b"model M { input x: [1] relu } // caf\xe9");
+    refuses("latin1.cnn", "UTF-8");
     fs::File::create(workspace.path("large.cnn")).unwrap().set_len(100 << 20).unwrap();
     refuses("large.cnn", "large");
     workspace.write("deep.cnn", "(".repeat(1 << 20));

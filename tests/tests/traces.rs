@@ -57,5 +57,5 @@ same_calls!(awkward_names, Fn, {
     input net: [2, 8, 8]
     x: conv(3, 3) -> relu
     type: conv(2, 1) -> global_avg_pool -> flatten
-    output self
+    output match
 });

@@ -17,7 +17,9 @@ pub fn run(args: &Graph, format: MessageFormat) -> Result<(), Failure> {
     let mut out = stdout().lock();
     writeln!(out, "// {}: the Luminal graph\n{}", network.name, build()?)?;
     if args.primitives {
-        writeln!(out, "// {}: as Luminal's primitives\n{}", network.name, build()?.decompose())?;
+        let mut primitives = build()?;
+        primitives.decompose();
+        writeln!(out, "// {}: as Luminal's primitives\n{primitives}", network.name)?;
     }
     let session = Session::from_network(&network, &zeros(&network)?, &CompileOptions::default())?;
     writeln!(out, "// {}: compiled for this CPU\n{}", network.name, session.program_text())?;

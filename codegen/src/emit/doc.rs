@@ -8,7 +8,7 @@ pub(super) fn model_doc(network: &Network) -> String {
     let mut text = String::new();
     let rows = (0..network.layers.len()).map(|index| {
         let (layer, cost) = (&network.layers[index], network.layer_cost(index));
-        [network.path(index), layer.op.to_string(), layer.shape.to_string(), count(cost.params), count(cost.macs)]
+        [network.path(index), layer.op.summary(), layer.shape.to_string(), count(cost.params), count(cost.macs)]
     });
     let total = network.cost();
     let _ = if network.doc.is_empty() {

@@ -120,6 +120,39 @@ impl std::fmt::Display for Op {
     }
 }
 
+impl Op {
+    /// The op as a table shows it: `conv kernel 5, padding 2`. Sizes that the shapes tell and defaults are left out.
+    ///
+    /// ```
+    /// use cnn_ir::{Op, ops::Conv2dSpec};
+    /// let mut spec = Conv2dSpec::new(3, 8, [5, 3]);
+    /// spec.padding = [2, 2, 2, 2];
+    /// assert_eq!(Op::from(spec).summary(), "conv kernel 5×3, padding 2");
+    /// ```
+    pub fn summary(&self) -> String {
+        let mut text = self.def().name.to_owned();
+        let told_by_shapes = |field: &Field| field.name.starts_with("in_") || field.name.starts_with("out_");
+        let fields = self.fields().into_iter().filter(|field| !field.default && !told_by_shapes(field));
+        for (index, field) in fields.enumerate() {
+            let separator = if index == 0 { " " } else { ", " };
+            let name = field.name.strip_suffix("_size").unwrap_or(field.name);
+            text.push_str(&format!("{separator}{name} {}", compact(&field.value)));
+        }
+        text
+    }
+}
+
+/// `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`.
+fn compact(value: &str) -> String {
+    let inner = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
+    let Some(list) = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return inner.to_owned() };
+    let items: Vec<&str> = list.split(", ").collect();
+    match items.split_first() {
+        Some((first, rest)) if rest.iter().all(|item| item == first) => (*first).to_owned(),
+        _ => items.join("×"),
+    }
+}
+
 /// The body of `output_shape` for ops that keep their input's shape.
 fn same_shape(layer: &str, inputs: &[&Shape]) -> Result<Shape, Fault> {
     crate::window::single_input(layer, inputs).cloned()
