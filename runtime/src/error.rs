@@ -159,7 +159,7 @@ impl WeightsMismatch {
 
 impl fmt::Display for WeightsMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} does not fit the network", self.origin)?;
+        write!(f, "{} and the network do not fit", self.origin)?;
         for (name, expected, found) in &self.misshapen {
             write!(f, "\n  wrong shape: `{name}` must be {expected:?}, but is {found:?}")?;
         }

@@ -159,6 +159,12 @@ impl Weights {
         parameters.keys().try_for_each(|name| self.get(name).map(drop))
     }
 
+    /// Bytes of memory that sessions have packed from these weights, shared by all of them.
+    pub fn packed_bytes(&self) -> usize {
+        let cache = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.values().map(|buffer| size_of_val(buffer.as_slice())).sum()
+    }
+
     /// What `pack` makes of a tensor, made once per tensor and packing.
     pub(crate) fn packed(
         &self,

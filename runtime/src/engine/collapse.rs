@@ -285,3 +285,45 @@ impl Operator for ProgramOutput {
         inputs.into_iter().map(|(input, _)| input.cloned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LuminalBuilder, Session, Tensor as Batch};
+    use cnn_ir::Builder;
+    use cnn_ir::ops::{FlattenSpec, ReluSpec, SoftmaxSpec};
+
+    #[test]
+    fn luminal_runs_the_program_as_one_node() {
+        let mut builder = LuminalBuilder::new();
+        let x = builder.input("x", &[2, 2]).unwrap();
+        let relu = builder.layer("relu", ReluSpec::new(), &[&x]).unwrap();
+        let flat = builder.layer("flat", FlattenSpec::new(), &[&relu]).unwrap();
+        let soft = builder.layer("soft", SoftmaxSpec::new(), &[&flat]).unwrap();
+        builder.output("relu", &relu).unwrap();
+        builder.output("soft", &soft).unwrap();
+        let mut graph = builder.finish();
+        let program = collapse(&mut graph, &Weights::from_tensors([]).unwrap(), Isa::detect()).unwrap();
+        let text = "\
+%0 = input x -> b×2×2
+%1 = program of 2 steps (%0)
+%2 = output relu (%1) -> b×2×2
+%3 = output soft (%1.1) -> b×4
+output relu = %2
+output soft = %3
+";
+        assert_eq!(graph.to_string(), text);
+
+        let batch = Batch::new(&[2, 2, 2], vec![1.0, -1.0, 0.5, 2.0, 0.0, 3.0, -3.0, 1.0]).unwrap();
+        let mut session = Session::from_program(program);
+        let expected = session.run(&[&batch]).unwrap();
+        let luminal = &mut graph.graph;
+        luminal.set_dyn_dim(crate::graph::BATCH, 2);
+        luminal.set_tensor(graph.inputs[0].node, 0, Tensor::new(batch.data().to_vec()));
+        luminal.execute();
+        for (i, port) in graph.outputs.iter().enumerate() {
+            let tensor = luminal.get_tensor_ref(port.node, 0).unwrap();
+            assert_eq!(tensor.data.as_any().downcast_ref::<Vec<f32>>().unwrap(), expected.get(i).data());
+        }
+    }
+}

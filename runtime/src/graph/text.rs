@@ -1,6 +1,7 @@
 //! The text form of a graph: one node per line.
 
 use super::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order};
+use crate::engine::ProgramOutput;
 use luminal::graph::Graph;
 use luminal::op::{Add, Constant, Contiguous, Exp2, LessThan, Log2, MaxReduce, Mod, Mul, Recip, Sin, Sqrt, SumReduce};
 use luminal::prelude::{BatchedMatMul2D, NodeIndex, ShapeTracker};
@@ -70,7 +71,7 @@ fn output_sizes(graph: &Graph, node: NodeIndex) -> Option<Vec<String>> {
     macro_rules! keeps_sizes {
         ($($kind:ty),*) => { $(op.is::<$kind>())||* };
     }
-    keeps_sizes!(Add, Contiguous, Exp2, LessThan, Log2, Mod, Mul, Recip, Sin, Sqrt).then_some(sizes)
+    keeps_sizes!(Add, Contiguous, Exp2, LessThan, Log2, Mod, Mul, ProgramOutput, Recip, Sin, Sqrt).then_some(sizes)
 }
 
 /// The sizes of a view: padded, then sliced. Luminal's own `shape()` forgets one for the other.

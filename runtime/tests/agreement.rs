@@ -1,0 +1,82 @@
+//! Engine and reference agree on random layers and on random chains of them.
+
+// A test may panic.
+#![allow(clippy::unwrap_used)]
+
+mod suite;
+
+use cnn_ir::ops::{DenseSpec, FlattenSpec, MaxPool2dSpec, ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec};
+use cnn_ir::{BuildError, Builder, Op};
+use cnn_runtime::{CompileOptions, Isa, LuminalBuilder, PassSwitches, Reference, Session};
+use proptest::prelude::*;
+use suite::{Problem, formula};
+
+fn agree(expected: &[f32], found: &[f32], place: &str) -> Result<(), TestCaseError> {
+    prop_assert_eq!(expected.len(), found.len());
+    for (i, (&e, &f)) in expected.iter().zip(found).enumerate() {
+        prop_assert!((e - f).abs() <= 2e-5 * e.abs().max(1.0), "{place}: element {i} is {f}, the reference has {e}");
+    }
+    Ok(())
+}
+
+/// A convolution or pool, an activation, and what may come behind.
+fn build<B: Builder>(builder: &mut B, first: &Problem, activation: u8, features: usize) -> Result<(), BuildError> {
+    let x = builder.input("x", &first.shape[1..])?;
+    let mut value = builder.layer("first", first.op.clone(), &[&x])?;
+    let op: Op = match activation {
+        0 => ReluSpec::new().into(),
+        1 => SigmoidSpec::new().into(),
+        2 => TanhSpec::new().into(),
+        _ => SoftmaxSpec { dim: 1 + usize::from(activation % 3) }.into(),
+    };
+    value = builder.layer("activation", op, &[&value])?;
+    builder.output("map", &value)?;
+    value = builder.layer("pool", MaxPool2dSpec::new([1, 1], [1, 2]), &[&value])?;
+    let [c, h, w] = first.output_shape[1..] else { return Ok(()) };
+    value = builder.layer("flatten", FlattenSpec::new(), &[&value])?;
+    value = builder.layer("dense", DenseSpec::new(c * h * w.div_ceil(2), features), &[&value])?;
+    value = builder.layer("sigmoid", SigmoidSpec::new(), &[&value])?;
+    builder.output("y", &value)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn engine_and_reference_agree(problem in suite::random::problem(), activation in 0u8..6, features in 1..40usize) {
+        let mut builder = LuminalBuilder::new();
+        build(&mut builder, &problem, activation, features).unwrap();
+        let graph = builder.finish();
+        let weights = formula::weights(&graph);
+        let input = problem.input();
+        let expected = Reference::new(graph, &weights).unwrap().run(&[&input]).unwrap();
+        for isa in Isa::available() {
+            for passes in ["", "-all"] {
+                let passes = Some(passes.parse::<PassSwitches>().unwrap());
+                let options = CompileOptions { isa: Some(isa), passes };
+                let build = |b: &mut LuminalBuilder| build(b, &problem, activation, features);
+                let mut session = Session::new(build, &weights, &options).unwrap();
+                let outputs = session.run(&[&input]).unwrap();
+                for (i, expected) in expected.iter().enumerate() {
+                    prop_assert_eq!(expected.shape(), outputs.get(i).shape());
+                    agree(expected.data(), outputs.get(i).data(), &format!("{} on {isa}", problem.name))?;
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn engine_solves_random_problems(problem in suite::random::problem()) {
+        for isa in Isa::available() {
+            let options = CompileOptions { isa: Some(isa), ..Default::default() };
+            let mut session = Session::new(|b| problem.build(b), &problem.weights(), &options).unwrap();
+            let outputs = session.run(&[&problem.input()]).unwrap();
+            let result = problem.check(outputs.get(0).shape(), outputs.get(0).data());
+            prop_assert!(result.is_ok(), "{isa}: {result:?}");
+        }
+    }
+}
