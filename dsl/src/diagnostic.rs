@@ -135,16 +135,16 @@ impl Report {
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.level == Level::Error);
-        if !self.is_full() {
+        if self.diagnostics.len() < Self::MAX {
             self.diagnostics.push(diagnostic);
         } else if diagnostic.level == Level::Error {
             self.left_out += 1;
         }
     }
 
-    /// Whether more would be left out; then there is no use in looking for more.
+    /// Whether errors are left out; then there is no use in looking for more.
     pub(crate) fn is_full(&self) -> bool {
-        self.diagnostics.len() >= Self::MAX
+        self.left_out > 0
     }
 
     pub(crate) fn errors(&self) -> usize {

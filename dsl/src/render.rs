@@ -35,6 +35,9 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>
         Level::Warning => Title::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code.name));
+    if let (true, Some(main)) = (diagnostic.labels.is_empty(), sources.get(0)) {
+        group = group.element(Origin::path(&main.name));
+    }
     for (number, source) in used_sources(diagnostic, sources) {
         let labels = || diagnostic.labels.iter().filter(move |label| label.span.source == number);
         let primary = labels().find(|label| label.primary).or_else(|| labels().next());

@@ -30,6 +30,8 @@ pub struct Model<'s> {
     pub broken_head: bool,
     /// The body could not be read to its end, so statements may be missing.
     pub broken_body: bool,
+    /// The file has more statements than a network may have layers; expanding the model has no use.
+    pub oversized: bool,
 }
 
 /// `classes: int = 10`

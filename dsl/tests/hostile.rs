@@ -128,7 +128,7 @@ fn the_most_layers_are_100_000() {
 #[test]
 fn errors_beyond_a_hundred_are_left_out() {
     let (sources, compilation) = compile_text(&body(&";\n".repeat(1000)));
-    assert_eq!(compilation.diagnostics.len(), 100);
+    assert_eq!(compilation.diagnostics.len(), 101);
     let (_, compilation) = compile_text(&body(&"rleu\n".repeat(1000)));
     assert_eq!(compilation.diagnostics.len(), 101);
     assert_eq!(compilation.diagnostics[100].code.name, "cnn::too_many_errors");

@@ -21,7 +21,10 @@ pub(crate) fn elaborate(file: &File<'_>, settings: &Settings, report: &mut Repor
     params::check_settings(&file.models, settings, report);
     check_model_names(&file.models, report);
     let mut networks = Vec::new();
-    for model in &file.models {
+    for model in file.models.iter().filter(|model| !model.oversized) {
+        if report.is_full() {
+            break;
+        }
         let errors = report.errors();
         let scope = params::bind_params(model, settings, report);
         let network = Elaborator::new(model, scope, report).run();
@@ -62,6 +65,9 @@ fn outline(model: &Model<'_>) -> Outline {
 fn check_model_names(models: &[Model<'_>], report: &mut Report) {
     let mut seen: BTreeMap<String, Name<'_>> = BTreeMap::new();
     for name in models.iter().map(|model| model.name) {
+        if report.is_full() {
+            return;
+        }
         check_name(name, report);
         match seen.get(&name.text.to_lowercase()) {
             Some(first) => {
@@ -152,6 +158,10 @@ impl<'a, 's> Elaborator<'a, 's> {
             self.declare(param.name, "parameter", None);
         }
         for statement in &self.model.body {
+            if self.report.is_full() {
+                self.failed = true;
+                break;
+            }
             match statement {
                 Statement::Input { name, shape, span } => self.input(*name, shape, *span),
                 Statement::Output { name, value, span } => self.output(*name, *value, *span),
@@ -159,7 +169,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 Statement::Broken { name } => self.broken(*name),
             }
         }
-        if !self.model.broken_body {
+        if !self.model.broken_body && !self.report.is_full() {
             self.check_completeness();
         }
         let broken = self.model.broken_head || self.model.broken_body;

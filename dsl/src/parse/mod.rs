@@ -33,6 +33,9 @@ pub(crate) fn parse<'s>(text: &'s str, source: u32, report: &mut Report) -> File
     let mut file = File::default();
     let mut statements = 0;
     for Chunk { range, sound } in chunks {
+        if report.is_full() {
+            break;
+        }
         let mut parser = Parser { text, source, report: &mut *report, pos: range.start, end: range.end, statements };
         file.models.extend(parser.item(sound));
         statements = parser.statements;
@@ -96,7 +99,7 @@ impl<'s> Parser<'s, '_> {
         let token = tokens.next().filter(is_name)?;
         let name = self.name(token);
         let (params, body) = (Vec::new(), Vec::new());
-        Some(Model { doc, name, params, body, head: name.span, broken_head: true, broken_body: true })
+        Some(Model { doc, name, params, body, head: name.span, broken_head: true, broken_body: true, oversized: false })
     }
 
     fn model(&mut self, doc: String) -> Option<Model<'s>> {
@@ -105,7 +108,16 @@ impl<'s> Parser<'s, '_> {
         let mut model = match head {
             Some((name, params)) => {
                 let body = Vec::new();
-                Model { doc, name, params, body, head: name.span, broken_head: false, broken_body: false }
+                Model {
+                    doc,
+                    name,
+                    params,
+                    body,
+                    head: name.span,
+                    broken_head: false,
+                    broken_body: false,
+                    oversized: false,
+                }
             }
             None => {
                 self.pos = reset;
@@ -166,14 +178,16 @@ impl<'s> Parser<'s, '_> {
                 arrow = Some(token);
                 continue;
             }
+            // What follows a name.
+            let next = self.second().filter(|_| is_name(&token)).map(|next| next.text);
             let statement = match token.text {
-                _ if is_name(&token) && self.second().is_some_and(|second| second.is("=")) => {
+                _ if next == Some("=") => {
                     self.pos = token.end();
                     self.unexpected(&["`:`"], Some(token));
                     self.skip_statement(token.start);
                     Statement::Broken { name: Some(self.name(token)) }
                 }
-                _ if is_name(&token) && self.second().is_some_and(|second| second.is("{")) => {
+                _ if next == Some("{") => {
                     self.not_available(token, &format!("{} {{ … }}", token.text));
                     Statement::Broken { name: None }
                 }
@@ -194,6 +208,7 @@ impl<'s> Parser<'s, '_> {
             model.body.push(statement);
         }
         model.broken_body = true;
+        model.oversized = self.statements > NetworkBuilder::MAX_LAYERS;
         self.pos = self.end;
     }
 

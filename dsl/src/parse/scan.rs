@@ -127,6 +127,10 @@ pub(super) fn scan(text: &str, source: u32, report: &mut Report) -> Vec<Chunk> {
             docs = docs.or(Some(token.start));
             continue;
         }
+        if brackets.report.is_full() {
+            // What follows would be left out anyway.
+            return chunks;
+        }
         if begins_item(token, &tokens) {
             let here = docs.unwrap_or(token.start);
             let sound = brackets.end(here, Some(token));
