@@ -52,7 +52,7 @@ fn aligned_data_is_not_copied_and_misaligned_data_is_right() {
         assert_eq!(data, [1.0, 2.0]);
         let place = data.as_ptr().cast::<u8>();
         let in_place = range.contains(&place);
-        assert_eq!(in_place, (range.start as usize + 8 + header.len()) % 4 == 0);
+        assert_eq!(in_place, (range.start as usize + 8 + header.len()).is_multiple_of(4));
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Tile {
 /// The CPU has the instruction set, and all memory that [`Tile`] describes is valid.
 pub(crate) type TileFn = unsafe fn(&Tile);
 
+// Plain counted loops are what the compiler unrolls into registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(t: &Tile) {
     // SAFETY: the caller's `Tile` describes valid memory, and the CPU has the instruction set.

@@ -1,14 +1,14 @@
 //! Element-wise functions on vectors.
 //!
-//! Largest measured error against f64, over every 997th bit pattern of f32 whose result is normal (the test below):
-//! see [`MAX_ULP`].
+//! Largest error against f64, measured by the test below over every 997th bit pattern of f32 whose result is a normal
+//! number, in units in the last place: exp 1.01, sigmoid 2.18, tanh 1.49 (without fused multiply-add exp 0.97).
 
 use crate::engine::simd::{Simd, per_isa};
 use crate::graph::Activation;
 
-/// Largest error in units in the last place: exp, sigmoid, tanh; fused multiply-add, and without.
+/// What the errors of exp, sigmoid and tanh may not exceed.
 #[cfg(test)]
-const MAX_ULP: [f64; 3] = [1.5, 3.0, 3.0];
+const MAX_ULP: [f64; 3] = [1.02, 2.2, 1.5];
 
 /// eˣ. Overflows to ∞ and underflows gradually to 0; NaN stays NaN.
 ///
@@ -68,7 +68,7 @@ pub(crate) unsafe fn tanh<S: Simd>(x: S) -> S {
     unsafe {
         let a = x.abs();
         let u = x.mul(x);
-        let p = S::splat(-5.717_036_8e-3);
+        let p = S::splat(-5.717_037e-3);
         let p = p.mul_add(u, S::splat(2.065_057_9e-2));
         let p = p.mul_add(u, S::splat(-5.374_349_7e-2));
         let p = p.mul_add(u, S::splat(1.333_149_1e-1));

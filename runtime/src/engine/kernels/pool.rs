@@ -253,6 +253,8 @@ per_isa!(fn mean_of(input: &[f32], output: &mut [f32]) = mean_body);
 
 /// # Safety
 /// The CPU has the vector's instruction set.
+// Plain counted loops are what the compiler unrolls into registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn mean_body<S: Simd>(input: &[f32], output: &mut [f32]) {
     let n = input.len() / output.len().max(1);
