@@ -21,13 +21,7 @@ pub fn layers(network: &Network, batch: Option<u32>) -> String {
     }
     for (index, layer) in network.layers.iter().enumerate() {
         let cost = network.layer_cost(index);
-        rows.push([
-            network.path(index),
-            layer.op.summary(),
-            shape(&layer.shape),
-            count(cost.params),
-            macs(cost.macs),
-        ]);
+        rows.push([network.path(index), layer.op.summary(), shape(&layer.shape), count(cost.params), macs(cost.macs)]);
     }
     let total = network.cost();
     rows.push(["total".into(), String::new(), String::new(), grouped(total.params), macs(total.macs)]);

@@ -126,9 +126,11 @@ fn errors_are_shown_in_the_file_and_as_json() {
 #[test]
 fn wrong_command_lines_name_the_right_one() {
     let workspace = Workspace::new();
-    for (word, meant) in
-        [("lenet.cnn", "cnn show lenet.cnn"), ("lenet.safetensors", "--weights lenet.safetensors"), ("a.png", "predict")]
-    {
+    for (word, meant) in [
+        ("lenet.cnn", "cnn show lenet.cnn"),
+        ("lenet.safetensors", "--weights lenet.safetensors"),
+        ("a.png", "predict"),
+    ] {
         let output = workspace.run(&[word]);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(meant), "{}", stderr(&output));
@@ -177,7 +179,8 @@ fn weights_that_do_not_fit_are_refused() {
     refuses(&workspace.write("truncated", &whole[..whole.len() / 2]), "truncated");
     refuses(&workspace.write("other", b"this is no safetensors file at all"), "safetensors");
     refuses(&workspace.write("empty", b""), "safetensors");
-    workspace.write("wide.cnn", fs::read_to_string(workspace.path("lenet.cnn")).unwrap().replace("dense(84)", "dense(85)"));
+    workspace
+        .write("wide.cnn", fs::read_to_string(workspace.path("lenet.cnn")).unwrap().replace("dense(84)", "dense(85)"));
     let text = workspace.refuses(&["predict", "wide.cnn", "--weights", "lenet.safetensors", "0-ankle-boot.png"]);
     for name in ["f2.weight", "f2.bias", "f3.weight"] {
         assert!(text.contains(name), "{text}");

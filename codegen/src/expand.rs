@@ -42,25 +42,22 @@ fn expand_inline(input: TokenStream) -> TokenStream {
     quote! { #errors #code }
 }
 
-/// A diagnostic as the text of a compile error, under which rustc draws the source itself.
+/// A diagnostic as the text of a compile error, under which rustc draws the primary place itself.
 fn message(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let mut text = format!("{} [{}]", diagnostic.message, diagnostic.code.name);
-    for label in diagnostic.labels.iter().filter(|label| !label.text.is_empty()) {
-        text.push_str("\n  = ");
-        if !label.primary {
-            let range = label.span.start as usize..label.span.end as usize;
-            let quoted = sources.text(label.span.source).get(range).and_then(|text| text.lines().next()).unwrap_or("…");
-            text.push_str(&format!("`{quoted}`: "));
-        }
-        text.push_str(&label.text);
+    for label in diagnostic.labels.iter().filter(|label| !label.primary) {
+        let range = label.span.start as usize..label.span.end as usize;
+        let quoted = sources.text(label.span.source).get(range).and_then(|text| text.lines().next()).unwrap_or("…");
+        text.push_str(&format!("\n  = `{quoted}`: {}", label.text));
     }
     for note in &diagnostic.notes {
         text.push_str(&format!("\n  = note: {note}"));
     }
     for help in &diagnostic.help {
         text.push_str(&format!("\n  = help: {}", help.message));
-        if let Some(edit) = &help.edit {
-            text.push_str(&format!(": `{}`", edit.replacement.trim()));
+        let replacement = help.edit.as_ref().map_or("", |edit| edit.replacement.trim());
+        if !help.message.contains(replacement) {
+            text.push_str(&format!(": `{replacement}`"));
         }
     }
     text

@@ -3,13 +3,13 @@
 use cnn_dsl::{Diagnostic, MAX_SOURCE_BYTES, Sources};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why a `.cnn` file could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read `{}`: {reason}", path.display())]
+#[error("cannot read `{name}`: {reason}")]
 pub struct ReadError {
-    path: PathBuf,
+    name: String,
     reason: String,
 }
 
@@ -20,7 +20,7 @@ pub struct ReadError {
 /// # Errors
 /// A file that cannot be opened or read.
 pub fn read_source(path: &Path, name: &str) -> Result<(Sources, Vec<Diagnostic>), ReadError> {
-    let error = |reason: String| ReadError { path: path.to_owned(), reason };
+    let error = |reason: String| ReadError { name: name.to_owned(), reason };
     let explain = |e: io::Error| {
         error(match e.kind() {
             io::ErrorKind::NotFound => "there is no such file".into(),

@@ -66,9 +66,10 @@ impl Window {
     fn too_large(&self, axis: usize, n: usize, padded: usize, extent: usize) -> Fault {
         let (k, d, name) = (self.kernel_size[axis], self.dilation[axis], AXES[axis]);
         let pad = padded - n;
+        let input = if pad == 0 { "input" } else { "padded input" };
         let mut fault = Fault::new(
             &codes::KERNEL_TOO_LARGE,
-            format!("the kernel does not fit: its {name} is {extent}, the padded input's is {padded}"),
+            format!("the kernel does not fit: its {name} is {extent}, the {input}'s is {padded}"),
         )
         .about("kernel");
         if d > 1 {

@@ -1,7 +1,8 @@
 cnn::cnn! {
     model Net {
         input image: [1, 8, 8]
-        conv(6, 3 -> relu
+        conv(6 3) -> relu
+        dense 10
         output features
     }
 }

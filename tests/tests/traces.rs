@@ -38,6 +38,17 @@ fn lenet_makes_the_same_calls() {
     assert_eq!(trace.text(), interpreted(cnn_models::sources::LENET));
 }
 
+mod from_file {
+    cnn::cnn!("../models/lenet.cnn");
+}
+
+#[test]
+fn a_file_named_in_the_macro_makes_the_same_calls() {
+    let mut trace = TraceBuilder::new();
+    from_file::LeNet::build(&mut trace).unwrap();
+    assert_eq!(trace.text(), interpreted(cnn_models::sources::LENET));
+}
+
 same_calls!(every_option, EveryOption, {
     input image: [4, 33, 17]
     stem: conv(8, kernel = (5, 3), stride = (2, 1), padding = (2, 1), groups = 2, bias = false) -> relu

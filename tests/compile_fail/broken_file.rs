@@ -1,3 +1,0 @@
-cnn::cnn!("broken.cnn");
-
-fn main() {}
