@@ -2,6 +2,7 @@
 
 use super::decompose_layers;
 use crate::graph::{BATCH, LayerGraph, Port, layers};
+use crate::session::check_inputs;
 use crate::{Error, Tensor, Weights};
 use cnn_ir::{MAX_ELEMENTS, Op};
 use luminal::graph::Graph;
@@ -102,28 +103,4 @@ fn read_output(graph: &Graph, port: &Port, batch: usize) -> Result<Tensor, Error
     };
     let shape: Vec<usize> = std::iter::once(batch).chain(port.shape.iter().copied()).collect();
     Tensor::new(&shape, data.clone())
-}
-
-/// The batch of the inputs, when they are what the network takes.
-fn check_inputs(ports: &[Port], inputs: &[&Tensor]) -> Result<usize, Error> {
-    if ports.len() != inputs.len() {
-        return Err(Error::InputCount { expected: ports.len(), found: inputs.len() });
-    }
-    let mut first = None;
-    for (port, input) in ports.iter().zip(inputs) {
-        let name = || port.name.clone();
-        let batch = match input.shape() {
-            [batch, shape @ ..] if *shape == *port.shape => *batch,
-            found => {
-                return Err(Error::InputShape { name: name(), expected: port.shape.to_vec(), found: found.to_vec() });
-            }
-        };
-        let expected = *first.get_or_insert(batch);
-        if batch == 0 {
-            return Err(Error::EmptyBatch { name: name() });
-        } else if batch != expected {
-            return Err(Error::BatchMismatch { name: name(), expected, found: batch });
-        }
-    }
-    Ok(first.unwrap_or(1))
 }
