@@ -71,30 +71,46 @@ pub enum Kind {
     Pair,
     /// An integer, a pair, four sides (top, bottom, left, right), or a word: `same`, `same_tf`, `valid`.
     Padding,
+    /// An integer, a pair (rows, columns) or four sides (top, bottom, left, right).
+    Sides,
+    /// A factor for both axes, or a pair (height, width).
+    Scale,
+    /// Integers in brackets or parentheses; one alone needs neither.
+    Sizes,
+    /// One of these bare words.
+    Word(&'static [&'static str]),
 }
 
 impl Kind {
     /// What the kind accepts, in words.
-    pub fn expects(self) -> &'static str {
-        match self {
+    pub fn expects(self) -> String {
+        let text = match self {
             Kind::Size => "an integer of at least 1",
             Kind::Int => "an integer",
             Kind::Float => "a number",
             Kind::Bool => "`true` or `false`",
             Kind::Pair => "an integer or a pair (height, width)",
             Kind::Padding => "an integer, a pair, four sides (top, bottom, left, right), `same`, `same_tf` or `valid`",
-        }
+            Kind::Sides => "an integer, a pair (rows, columns) or four sides (top, bottom, left, right)",
+            Kind::Scale => "a number or a pair (height, width)",
+            Kind::Sizes => "integers, as in `[16, 5, 5]`",
+            Kind::Word(words) => return one_of(words),
+        };
+        text.to_owned()
     }
 
     /// Whether a value has the right form; its range is checked by the op.
     pub fn accepts(self, value: &Value) -> bool {
         let ints = |items: &[Value]| items.iter().all(|v| matches!(v, Value::Int(_)));
+        let numbers = |items: &[Value]| items.iter().all(|v| matches!(v, Value::Int(_) | Value::Float(_)));
         match (self, value) {
-            (Kind::Size | Kind::Int | Kind::Float | Kind::Pair | Kind::Padding, Value::Int(_)) => true,
-            (Kind::Float, Value::Float(_)) | (Kind::Bool, Value::Bool(_)) => true,
+            (kind, Value::Int(_)) => !matches!(kind, Kind::Bool | Kind::Word(_)),
+            (Kind::Float | Kind::Scale, Value::Float(_)) | (Kind::Bool, Value::Bool(_)) => true,
             (Kind::Pair, Value::Tuple(v)) => v.len() == 2 && ints(v),
-            (Kind::Padding, Value::Tuple(v)) => matches!(v.len(), 2 | 4) && ints(v),
-            (Kind::Padding, Value::Word(w)) => PADDING_WORDS.contains(&w.as_str()),
+            (Kind::Scale, Value::Tuple(v)) => v.len() == 2 && numbers(v),
+            (Kind::Padding | Kind::Sides, Value::Tuple(v)) => matches!(v.len(), 2 | 4) && ints(v),
+            (Kind::Sizes, Value::Tuple(v) | Value::List(v)) => ints(v),
+            (kind, Value::Word(w)) => kind.words().contains(&w.as_str()),
             _ => false,
         }
     }
@@ -103,8 +119,18 @@ impl Kind {
     pub fn words(self) -> &'static [&'static str] {
         match self {
             Kind::Padding => PADDING_WORDS,
+            Kind::Word(words) => words,
             _ => &[],
         }
+    }
+}
+
+/// `` `a`, `b` or `c` ``.
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
     }
 }
 
@@ -197,10 +223,15 @@ impl Args {
     }
 
     pub(crate) fn pair(&self, name: &'static str) -> Result<[usize; 2], Fault> {
+        self.pair_of(name, 1)
+    }
+
+    /// A pair of integers of at least `least`.
+    pub(crate) fn pair_of(&self, name: &'static str, least: i64) -> Result<[usize; 2], Fault> {
         match self.0.get(name) {
-            Some(&Value::Int(v)) => Ok([at_least(name, v, 1)?; 2]),
+            Some(&Value::Int(v)) => Ok([at_least(name, v, least)?; 2]),
             Some(Value::Tuple(v)) => match v.as_slice() {
-                &[Value::Int(a), Value::Int(b)] => Ok([at_least(name, a, 1)?, at_least(name, b, 1)?]),
+                &[Value::Int(a), Value::Int(b)] => Ok([at_least(name, a, least)?, at_least(name, b, least)?]),
                 _ => Err(missing(name)),
             },
             _ => Err(missing(name)),
@@ -212,21 +243,66 @@ impl Args {
     }
 
     pub(crate) fn padding(&self, name: &'static str) -> Result<Padding, Fault> {
+        match self.0.get(name) {
+            Some(Value::Word(w)) if w == "same" => Ok(Padding::Same),
+            Some(Value::Word(w)) if w == "same_tf" => Ok(Padding::SameTf),
+            None | Some(Value::Word(_)) => Ok(Padding::Sides([0; 4])),
+            Some(_) => self.sides(name).map(Padding::Sides),
+        }
+    }
+
+    /// Top, bottom, left, right.
+    pub(crate) fn sides(&self, name: &'static str) -> Result<[usize; 4], Fault> {
         let side = |v: &Value| match v {
             Value::Int(v) => at_least(name, *v, 0),
             _ => Err(missing(name)),
         };
         match self.0.get(name) {
-            None => Ok(Padding::Sides([0; 4])),
-            Some(Value::Word(w)) if w == "same" => Ok(Padding::Same),
-            Some(Value::Word(w)) if w == "same_tf" => Ok(Padding::SameTf),
-            Some(Value::Word(_)) => Ok(Padding::Sides([0; 4])),
+            None => Err(missing(name)),
             Some(Value::Tuple(v)) => match v.as_slice() {
-                [h, w] => Ok(Padding::Sides([side(h)?, side(h)?, side(w)?, side(w)?])),
-                [t, b, l, r] => Ok(Padding::Sides([side(t)?, side(b)?, side(l)?, side(r)?])),
+                [h, w] => Ok([side(h)?, side(h)?, side(w)?, side(w)?]),
+                [t, b, l, r] => Ok([side(t)?, side(b)?, side(l)?, side(r)?]),
                 _ => Err(missing(name)),
             },
-            Some(v) => Ok(Padding::Sides([side(v)?; 4])),
+            Some(v) => Ok([side(v)?; 4]),
+        }
+    }
+
+    /// Factors for height and width.
+    pub(crate) fn scale(&self, name: &'static str) -> Result<[f64; 2], Fault> {
+        let number = |v: &Value| match *v {
+            Value::Int(v) => Ok(v as f64),
+            Value::Float(v) => Ok(v),
+            _ => Err(missing(name)),
+        };
+        match self.0.get(name) {
+            None => Err(missing(name)),
+            Some(Value::Tuple(v)) => match v.as_slice() {
+                [h, w] => Ok([number(h)?, number(w)?]),
+                _ => Err(missing(name)),
+            },
+            Some(v) => Ok([number(v)?; 2]),
+        }
+    }
+
+    /// The integers of a list.
+    pub(crate) fn sizes(&self, name: &'static str) -> Result<Vec<i64>, Fault> {
+        let int = |v: &Value| match *v {
+            Value::Int(v) => Ok(v),
+            _ => Err(missing(name)),
+        };
+        match self.0.get(name) {
+            Some(Value::Tuple(v) | Value::List(v)) => v.iter().map(int).collect(),
+            Some(v) => Ok(vec![int(v)?]),
+            None => Err(missing(name)),
+        }
+    }
+
+    /// A bare word.
+    pub(crate) fn word(&self, name: &str) -> Option<&str> {
+        match self.0.get(name) {
+            Some(Value::Word(word)) => Some(word),
+            _ => None,
         }
     }
 }

@@ -42,7 +42,7 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
 pub struct Field {
     /// The field's name.
     pub name: &'static str,
-    /// The value, as Rust writes it: `6`, `[5, 5]`, `true`, `0.5`.
+    /// The value, as Rust writes it: `6`, `[5, 5]`, `true`, `0.5`, `PadMode::Reflect`.
     pub value: String,
     /// Whether `new` takes the field as an argument.
     pub required: bool,
@@ -115,3 +115,40 @@ macro_rules! spec {
     };
 }
 pub(crate) use spec;
+
+/// Declares a choice between ways of doing something: each variant with its word in the language.
+macro_rules! choice {
+    (
+        $(#[$meta:meta])*
+        $choice:ident {
+            $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $choice {
+            $($(#[$variant_meta])* $variant,)*
+        }
+
+        impl $choice {
+            /// The words of the language, in the order of the variants.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The choice that a word stands for.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// As Rust writes it, with the type: the value of a [`Field`](crate::Field).
+        impl std::fmt::Debug for $choice {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self { $(Self::$variant => f.write_str(concat!(stringify!($choice), "::", stringify!($variant))),)* }
+            }
+        }
+    };
+}
+pub(crate) use choice;

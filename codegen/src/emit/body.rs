@@ -113,7 +113,8 @@ fn emit_spec(op: &Op) -> TokenStream {
     }
 }
 
-/// A field's value; the IR prints it as Rust.
+/// A field's value; the IR prints it as Rust, and the variants of its enums with their type.
 fn literal(value: &str) -> TokenStream {
+    let value = if value.contains("::") { &format!("::cnn::ops::{value}") } else { value };
     value.parse().unwrap_or_else(|_| quote! { ::core::compile_error!("a field that is no Rust literal") })
 }

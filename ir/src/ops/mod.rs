@@ -142,9 +142,12 @@ impl Op {
     }
 }
 
-/// `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`.
+/// `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`, `PadMode::Reflect` as `reflect`.
 fn compact(value: &str) -> String {
     let inner = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
+    if let Some((_, variant)) = inner.split_once("::") {
+        return variant.to_lowercase();
+    }
     let Some(list) = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return inner.to_owned() };
     let items: Vec<&str> = list.split(", ").collect();
     match items.split_first() {
