@@ -48,8 +48,9 @@ codes! {
     /// smaller kernel or dilation, more padding, or fewer strides before this layer.
     KERNEL_TOO_LARGE = "cnn::kernel_too_large";
 
-    /// A layer was given a shape other than the one it was made for. From a `.cnn` file this cannot happen, since
-    /// channels are inferred; it tells of a mistake in calls on a `Builder`.
+    /// Values that meet do not fit: `add` and `mul` take values of one shape (`mul` also C×1×1 beside C×H×W), `concat`
+    /// values that differ on its own axis alone. Usually a stride, a padding or the channels differ between branches.
+    /// In calls on a `Builder` it also tells of a layer that was made for another shape than the one it was given.
     SHAPE_MISMATCH = "cnn::shape_mismatch";
 
     /// Two layers of one block have the same name, so their parameters could not be told apart.

@@ -6,15 +6,21 @@ use cnn_ir::{Args, OpDef, Shape, Value};
 
 /// The output's shape, or the code of the fault.
 fn shape(op: &str, arguments: &[(&str, Value)], input: &[usize]) -> Result<Vec<usize>, &'static str> {
+    join(op, arguments, &[input])
+}
+
+/// The same for several inputs.
+fn join(op: &str, arguments: &[(&str, Value)], inputs: &[&[usize]]) -> Result<Vec<usize>, &'static str> {
     let def = OpDef::find(op).unwrap();
     let mut args = Args::new();
     for (name, value) in arguments {
         let param = def.params.iter().find(|param| param.name == *name).unwrap();
         args.bind(param, value.clone()).map_err(|fault| fault.code.name)?;
     }
-    let input = Shape::new(input).unwrap();
-    let op = (def.from_call)(&args, &[&input]).map_err(|fault| fault.code.name)?;
-    op.output_shape(&[&input]).map(|shape| shape.to_vec()).map_err(|fault| fault.code.name)
+    let inputs: Vec<Shape> = inputs.iter().map(|input| Shape::new(input).unwrap()).collect();
+    let inputs: Vec<&Shape> = inputs.iter().collect();
+    let op = (def.from_call)(&args, &inputs).map_err(|fault| fault.code.name)?;
+    op.output_shape(&inputs).map(|shape| shape.to_vec()).map_err(|fault| fault.code.name)
 }
 
 fn int(value: i64) -> Value {
@@ -82,6 +88,46 @@ fn axes() {
     assert_eq!(shape("dense", &[("features", int(7))], &[6]), Ok(vec![7]));
     assert_eq!(shape("dense", &[("features", int(7))], &[6, 1, 1]), Err("cnn::bad_rank"));
     assert_eq!(shape("dropout", &[("p", Value::Float(1.5))], &[6]), Err("cnn::bad_argument"));
+}
+
+#[test]
+fn joins() {
+    assert_eq!(join("add", &[], &[&[6, 5, 4][..]; 3]), Ok(vec![6, 5, 4]));
+    assert_eq!(join("add", &[], &[&[6, 5, 4]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("add", &[], &[&[6, 5, 4], &[6, 1, 1]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("mul", &[], &[&[6, 5, 4], &[6, 1, 1]]), Ok(vec![6, 5, 4]));
+    assert_eq!(join("mul", &[], &[&[6, 1, 1], &[6, 1, 1], &[6, 5, 4]]), Ok(vec![6, 5, 4]));
+    assert_eq!(join("mul", &[], &[&[6, 5, 4], &[5, 1, 1]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("mul", &[], &[&[6, 5, 4], &[6, 5, 1]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("concat", &[], &[&[6, 5, 4], &[1, 5, 4]]), Ok(vec![7, 5, 4]));
+    assert_eq!(join("concat", &[], &[&[6, 5, 4]]), Ok(vec![6, 5, 4]));
+    assert_eq!(join("concat", &[("dim", int(-1))], &[&[6, 5, 4], &[6, 5, 1]]), Ok(vec![6, 5, 5]));
+    assert_eq!(join("concat", &[], &[]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("concat", &[], &[&[6, 5, 4], &[6]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("concat", &[], &[&[6, 5, 4], &[6, 5, 3]]), Err("cnn::shape_mismatch"));
+    assert_eq!(join("concat", &[("dim", int(4))], &[&[6, 5, 4]]), Err("cnn::bad_argument"));
+    assert_eq!(shape("identity", &[], &[6, 5]), Ok(vec![6, 5]));
+}
+
+#[test]
+fn joins_tell_where_the_shapes_differ() {
+    let fault = |op: &str, shapes: &[&[usize]]| {
+        let shapes: Vec<Shape> = shapes.iter().map(|shape| Shape::new(shape).unwrap()).collect();
+        let shapes: Vec<&Shape> = shapes.iter().collect();
+        let op = (OpDef::find(op).unwrap().from_call)(&Args::new(), &shapes).unwrap();
+        op.output_shape(&shapes).unwrap_err().to_string()
+    };
+    assert_eq!(
+        fault("add", &[&[64, 56, 56], &[128, 28, 28]]),
+        "`add` takes values of one shape, but its first is 64×56×56 and its second 128×28×28 [cnn::shape_mismatch]; \
+         channels 64 ≠ 128; height 56 ≠ 28; width 56 ≠ 28; \
+         help: a `conv(128, 1, stride = 2)` on the larger branch makes it fit"
+    );
+    assert_eq!(
+        fault("concat", &[&[64, 8, 8], &[32, 8, 8], &[32, 8, 7]]),
+        "`concat` along axis 1 takes values that are equal on all other axes, but its first is 64×8×8 and its third \
+         32×8×7 [cnn::shape_mismatch]; width 8 ≠ 7; help: use the same strides and padding in all branches"
+    );
 }
 
 #[test]

@@ -5,7 +5,10 @@
 
 mod suite;
 
-use cnn_ir::ops::{Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, ReluSpec, SigmoidSpec, SoftmaxSpec};
+use cnn_ir::ops::{
+    AddSpec, ConcatSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, MulSpec, ReluSpec, SigmoidSpec, SoftmaxSpec,
+    TanhSpec,
+};
 use cnn_ir::{BuildError, Builder, Op};
 use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, PassSwitches, Session, Tensor, Weights};
 use suite::{Problem, formula, lenet};
@@ -31,8 +34,8 @@ fn session(build: Build, options: &CompileOptions) -> Session {
 fn solve(problem: &Problem, options: &CompileOptions) -> Result<(), String> {
     let mut session = Session::new(|b| problem.build(b), &problem.weights(), options).map_err(|e| e.to_string())?;
     // Twice: nothing of the first run may be left.
-    session.run(&[&problem.input()]).unwrap();
-    let outputs = session.run(&[&problem.input()]).unwrap();
+    session.run(&problem.inputs()).unwrap();
+    let outputs = session.run(&problem.inputs()).unwrap();
     problem.check(outputs.get(0).shape(), outputs.get(0).data())
 }
 
@@ -52,7 +55,7 @@ fn solves_every_problem() {
 fn lenet_matches_the_golden_output() {
     let golden = lenet::golden_output();
     for isa in Isa::available() {
-        for passes in ["", "-all", "-drop_dropout", "-fuse_activation"] {
+        for passes in ["", "-all", "-drop_identity", "-fuse_activation"] {
             let mut session = session(lenet::build, &options(isa, passes));
             let outputs = session.run(&[&formula::input(&[2, 1, 28, 28])]).unwrap();
             let logits = outputs.by_name("logits").unwrap();
@@ -141,12 +144,19 @@ fn web(b: &mut LuminalBuilder) -> Result<(), BuildError> {
     let flat = b.layer("flat", FlattenSpec::new(), &[&dropped])?;
     let soft = b.layer("soft", SoftmaxSpec::new(), &[&flat])?;
     b.layer("nobody", ReluSpec::new(), &[&sigmoid])?;
+    // One addend read later, one twice at once, both read for the last time, and an input of the network.
+    let sum = b.layer("sum", AddSpec::new(), &[&relu, &sigmoid])?;
+    let twice = b.layer("twice", AddSpec::new(), &[&sum, &sum])?;
+    let sum = b.layer("last", AddSpec::new(), &[&twice, &sum])?;
+    let product = b.layer("product", MulSpec::new(), &[&x, &x, &x])?;
+    let sum = b.layer("tanh", TanhSpec::new(), &[&sum])?;
+    let joined = b.layer("joined", ConcatSpec::new(), &[&sum, &product, &x])?;
     for (name, value) in
         [("x", &x), ("flat", &flat), ("soft", &soft), ("sigmoid", &sigmoid), ("same", &flat), ("unused", &unused)]
     {
         b.output(name, value)?;
     }
-    Ok(())
+    b.output("joined", &joined)
 }
 
 #[test]
@@ -163,10 +173,16 @@ fn values_that_are_still_needed_are_kept() {
     assert_eq!(outputs[5], unused);
     assert_eq!(outputs[1], outputs[4]);
     assert!(outputs[1].data().iter().all(|&v| v >= 0.0));
+    for (i, joined) in outputs[6].view().examples().enumerate() {
+        let (relu, sigmoid, x) = (outputs[1].view().example(i), outputs[3].view().example(i), x.view().example(i));
+        let sums = relu.iter().zip(sigmoid).map(|(a, b)| (3.0 * (a + b)).tanh());
+        let expected = sums.chain(x.iter().map(|v| v * v * v)).chain(x.iter().copied());
+        assert!(joined.iter().zip(expected).all(|(found, right)| (found - right).abs() < 1e-6));
+    }
     for soft in outputs[2].view().examples() {
         assert!((soft.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
-    for passes in ["-all", "-drop_dropout", "-fuse_activation"] {
+    for passes in ["-all", "-drop_identity", "-fuse_activation"] {
         assert_eq!(run(passes), outputs, "{passes}");
     }
 }

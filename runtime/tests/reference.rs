@@ -20,8 +20,8 @@ fn solve(problem: &Problem) -> Result<(), String> {
     problem.build(&mut builder).unwrap();
     let mut reference = Reference::new(builder.finish(), &problem.weights()).unwrap();
     // Twice: nothing of the first execution may be left.
-    reference.run(&[&problem.input()]).unwrap();
-    let outputs = reference.run(&[&problem.input()]).unwrap();
+    reference.run(&problem.inputs()).unwrap();
+    let outputs = reference.run(&problem.inputs()).unwrap();
     problem.check(outputs[0].shape(), outputs[0].data())
 }
 

@@ -4,6 +4,8 @@
 //! and a decomposition and kernels in the runtime. [`for_each_op!`](crate::for_each_op) is the one list: everything
 //! that must know all ops is generated from it.
 
+mod inputs;
+
 use crate::spec::OpSpec;
 use crate::{Args, Cost, Fault, Field, Fix, Param, Shape, TensorSpec, codes};
 
@@ -23,6 +25,10 @@ macro_rules! for_each_op {
             Sigmoid sigmoid SigmoidSpec,
             Tanh tanh TanhSpec,
             Softmax softmax SoftmaxSpec,
+            Add add AddSpec,
+            Mul mul MulSpec,
+            Concat concat ConcatSpec,
+            Identity identity IdentitySpec,
         }
     };
 }
@@ -222,6 +228,20 @@ fn check_pool_padding(kernel: [usize; 2], padding: [usize; 4]) -> Result<(), Fau
         }
     }
     Ok(())
+}
+
+/// Groups divide the channels that come in and those that go out.
+fn check_groups(groups: usize, in_channels: usize, out_channels: usize) -> Result<(), Fault> {
+    let rest = |channels: usize| channels.checked_rem(groups).unwrap_or(channels);
+    if groups > 0 && rest(in_channels) == 0 && rest(out_channels) == 0 {
+        return Ok(());
+    }
+    let message = format!("{groups} groups do not divide {in_channels} input and {out_channels} output channels");
+    Err(Fault::new(&codes::GROUPS_MISMATCH, message)
+        .about("groups")
+        .figure(format!("{in_channels} mod {groups} = {}", rest(in_channels)))
+        .figure(format!("{out_channels} mod {groups} = {}", rest(out_channels)))
+        .fix(nearest_divisor("groups", groups, in_channels, out_channels)))
 }
 
 /// The fix for groups that do not divide both channel counts: the nearest number that does.

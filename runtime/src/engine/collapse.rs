@@ -3,7 +3,7 @@
 use super::Isa;
 use super::kernels::{Call, Kernel};
 use super::plan::{Lifetime, plan};
-use super::program::{Memory, Place, Program, Step};
+use super::program::{Memory, Place, Program, Source, Step};
 use super::select::{Layer, is_alias, select, takes_activation};
 use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order, op_at};
 use crate::{Error, Weights};
@@ -62,8 +62,25 @@ struct Draft {
     name: String,
     shape: cnn_ir::Shape,
     kernel: Box<dyn Kernel>,
-    input: Value,
-    input_elements: usize,
+    /// The values, and the elements of one example of each.
+    inputs: Vec<(Value, usize)>,
+}
+
+impl Draft {
+    /// The input whose memory the output may take over: nothing reads it later, nor a second time now.
+    fn overwritten(&self, step: usize, last: &[usize]) -> Option<usize> {
+        let candidates = match (self.kernel.in_place(), self.kernel.may_overwrite()) {
+            (true, _) => 0..1,
+            (false, true) => 0..self.inputs.len(),
+            (false, false) => 0..0,
+        };
+        let is_free = |&index: &usize| {
+            let (value, elements) = self.inputs[index];
+            let once = self.inputs.iter().filter(|(other, _)| *other == value).count() == 1;
+            once && elements == self.shape.elements() && matches!(value, Value::Step(input) if last[input] == step)
+        };
+        candidates.into_iter().find(is_free)
+    }
 }
 
 fn compile(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<Program, Error> {
@@ -75,25 +92,26 @@ fn compile(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<Program, 
             Some(&input) => {
                 // An output that is an input as it came: the program copies it.
                 let (name, shape) = (output.name.clone(), output.shape.clone());
-                let input_elements = shape.elements();
-                drafts.push(Draft { name, shape, kernel: Box::new(Copy), input, input_elements });
+                let inputs = vec![(input, shape.elements())];
+                drafts.push(Draft { name, shape, kernel: Box::new(Copy), inputs });
                 drafts.len() - 1
             }
             None => return Err(error(&output.name, "the output is made by no layer")),
         };
         outputs.push(value);
     }
-    let (places, arena) = place(&drafts, &outputs).ok_or_else(|| error("the network", "its values are too large"))?;
+    let (places, arena) =
+        place(&mut drafts, &outputs).ok_or_else(|| error("the network", "its values are too large"))?;
+    let locate = |value| match value {
+        Value::Input(i) => Place::Input(i),
+        Value::Step(step) => Place::Arena(places[step]),
+    };
     let steps = drafts.into_iter().zip(&places).map(|(draft, &output)| Step {
         output_elements: draft.shape.elements(),
         name: draft.name,
         shape: draft.shape,
         kernel: draft.kernel,
-        input: match draft.input {
-            Value::Input(i) => Place::Input(i),
-            Value::Step(step) => Place::Arena(places[step]),
-        },
-        input_elements: draft.input_elements,
+        inputs: draft.inputs.into_iter().map(|(value, elements)| Source { place: locate(value), elements }).collect(),
         output,
     });
     Ok(Program {
@@ -118,26 +136,26 @@ fn draft(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<(Vec<Draft>
             shapes.insert(node, shape.clone());
         } else if let Some(layer) = op_at::<LayerOp>(graph, node) {
             let (inputs, parameters) = sources(graph, node);
-            let [source] = inputs[..] else {
-                return Err(error(&layer.path, &format!("the engine takes one input here, not {}", inputs.len())));
-            };
-            let (Some(&input), Some(shape)) = (values.get(&source), shapes.get(&source)) else {
+            let known = |node| Some((*values.get(node)?, shapes.get(node)?));
+            let sources: Option<Vec<(Value, &cnn_ir::Shape)>> = inputs.iter().map(known).collect();
+            let Some(sources) = sources.filter(|sources| !sources.is_empty()) else {
                 return Err(error(&layer.path, "the layer reads a value that no layer makes"));
             };
             if layer.activation.is_some() && !takes_activation(&layer.op) {
                 return Err(error(&layer.path, "its kernel cannot apply an activation"));
             }
-            let mut value = input;
+            let mut value = sources[0].0;
             if !is_alias(&layer.op) {
                 let (op, activation) = (&layer.op, layer.activation);
                 let (path, output) = (layer.path.as_str(), &*layer.shape);
-                let chosen = Layer { path, op, input: shape, output, parameters: &parameters, activation, isa };
+                let inputs: Vec<&[usize]> = sources.iter().map(|(_, shape)| &***shape).collect();
+                let (input, inputs, parameters) = (inputs[0], inputs.as_slice(), &parameters);
+                let chosen = Layer { path, op, input, inputs, output, parameters, activation, isa };
                 drafts.push(Draft {
                     name: layer.path.clone(),
                     shape: layer.shape.clone(),
                     kernel: select(&chosen, weights)?,
-                    input,
-                    input_elements: shape.elements(),
+                    inputs: sources.iter().map(|(value, shape)| (*value, shape.elements())).collect(),
                 });
                 value = Value::Step(drafts.len() - 1);
             }
@@ -178,23 +196,27 @@ fn sources(graph: &Graph, node: NodeIndex) -> (Vec<NodeIndex>, Vec<String>) {
 
 /// The place of each step's output in the arena, per example, and the arena's size.
 ///
-/// A step in place takes over its input's memory when nothing reads the input later.
-fn place(drafts: &[Draft], outputs: &[usize]) -> Option<(Vec<usize>, usize)> {
+/// A step in place takes over the memory of an input that nothing reads later; that input becomes its first.
+fn place(drafts: &mut [Draft], outputs: &[usize]) -> Option<(Vec<usize>, usize)> {
     let mut last: Vec<usize> = (0..drafts.len()).collect();
     for (step, draft) in drafts.iter().enumerate() {
-        if let Value::Step(input) = draft.input {
-            last[input] = last[input].max(step);
+        for (value, _) in &draft.inputs {
+            if let Value::Step(input) = *value {
+                last[input] = last[input].max(step);
+            }
         }
     }
     for &output in outputs {
         last[output] = drafts.len();
     }
     let mut lifetimes: Vec<Lifetime> = Vec::new();
-    let mut owners = Vec::with_capacity(drafts.len());
-    for (step, draft) in drafts.iter().enumerate() {
-        match draft.input {
-            Value::Step(input) if draft.kernel.in_place() && last[input] == step => {
-                let owner: usize = owners[input];
+    let mut owners: Vec<usize> = Vec::with_capacity(drafts.len());
+    for (step, draft) in drafts.iter_mut().enumerate() {
+        let overwritten = draft.overwritten(step, &last);
+        draft.inputs.swap(0, overwritten.unwrap_or(0));
+        match draft.inputs[0].0 {
+            Value::Step(input) if overwritten.is_some() => {
+                let owner = owners[input];
                 lifetimes[owner].last = last[step];
                 owners.push(owner);
             }

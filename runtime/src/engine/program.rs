@@ -6,7 +6,6 @@ use crate::buffer::Buffer;
 use crate::graph::Port;
 use crate::{Error, Tensor};
 use std::fmt;
-use std::ops::Range;
 
 /// A compiled network. It holds packed weights and no memory of its own, so threads can share it.
 #[derive(Debug)]
@@ -21,25 +20,76 @@ pub struct Program {
     pub(crate) arena: usize,
 }
 
-/// One kernel on one value. Offsets and lengths are for one example.
+/// One kernel on its inputs. Offsets and lengths are for one example.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub name: String,
     pub shape: cnn_ir::Shape,
     pub kernel: Box<dyn Kernel>,
-    pub input: Place,
-    pub input_elements: usize,
+    /// At least one.
+    pub inputs: Vec<Source>,
     pub output: usize,
     pub output_elements: usize,
 }
 
-/// Where a step finds its input.
+/// A value that a step reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub place: Place,
+    pub elements: usize,
+}
+
+/// Where a step finds an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// An input of the network, by number.
     Input(usize),
     /// An offset into the arena.
     Arena(usize),
+}
+
+/// All that a step can read: the network's inputs, and the arena without the step's own output.
+#[derive(Clone, Copy)]
+struct Readable<'a> {
+    batch: usize,
+    inputs: &'a [&'a Tensor],
+    before: &'a [f32],
+    behind: &'a [f32],
+    /// Where `behind` starts in the arena.
+    start: usize,
+}
+
+impl<'a> Readable<'a> {
+    /// A value, which the plan keeps apart from the output.
+    fn get(&self, source: &Source) -> &'a [f32] {
+        let elements = source.elements * self.batch;
+        match source.place {
+            Place::Input(i) => self.inputs[i].data(),
+            Place::Arena(offset) if offset * self.batch < self.before.len() => {
+                &self.before[offset * self.batch..][..elements]
+            }
+            Place::Arena(offset) => &self.behind[offset * self.batch - self.start..][..elements],
+        }
+    }
+}
+
+/// The inputs of a step behind the first.
+#[derive(Clone, Copy)]
+pub(crate) struct Others<'a> {
+    sources: &'a [Source],
+    readable: Readable<'a>,
+}
+
+impl<'a> Others<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// One of them; 0 is the step's second input.
+    pub fn get(&self, index: usize) -> &'a [f32] {
+        self.readable.get(&self.sources[index])
+    }
 }
 
 /// What a program needs to run: the arena and scratch memory. Grows to the largest batch seen.
@@ -90,41 +140,23 @@ impl Program {
         memory.scratch.grow(self.scratch(batch), "the kernels' scratch memory")?;
         let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
         for step in &self.steps {
-            let to = step.output * batch..step.output * batch + step.output_elements * batch;
-            match step.input {
-                Place::Input(i) if step.kernel.in_place() => {
-                    arena[to.clone()].copy_from_slice(inputs[i].data());
-                    step.kernel.run(Call { batch, input: &[], output: &mut arena[to], scratch });
+            let to = step.output * batch..(step.output + step.output_elements) * batch;
+            let Some((first, others)) = step.inputs.split_first() else { continue };
+            let mut in_place = first.place == Place::Arena(step.output);
+            if step.kernel.in_place() && !in_place {
+                match first.place {
+                    Place::Input(i) => arena[to.clone()].copy_from_slice(inputs[i].data()),
+                    Place::Arena(from) => arena.copy_within(from * batch..(from + first.elements) * batch, to.start),
                 }
-                Place::Input(i) => {
-                    step.kernel.run(Call { batch, input: inputs[i].data(), output: &mut arena[to], scratch });
-                }
-                Place::Arena(from) => {
-                    let from = from * batch..from * batch + step.input_elements * batch;
-                    if step.kernel.in_place() {
-                        if from != to {
-                            arena.copy_within(from, to.start);
-                        }
-                        step.kernel.run(Call { batch, input: &[], output: &mut arena[to], scratch });
-                    } else {
-                        let (input, output) = disjoint(arena, from, to);
-                        step.kernel.run(Call { batch, input, output, scratch });
-                    }
-                }
+                in_place = true;
             }
+            let (before, rest) = arena.split_at_mut(to.start);
+            let (output, behind) = rest.split_at_mut(to.len());
+            let readable = Readable { batch, inputs, before, behind, start: to.end };
+            let input = if in_place { &[] } else { readable.get(first) };
+            step.kernel.run(Call { batch, input, others: Others { sources: others, readable }, output, scratch });
         }
         Ok(())
-    }
-}
-
-/// Two ranges of a slice that the plan keeps apart.
-fn disjoint(arena: &mut [f32], from: Range<usize>, to: Range<usize>) -> (&[f32], &mut [f32]) {
-    if from.end <= to.start {
-        let (before, after) = arena.split_at_mut(to.start);
-        (&before[from], &mut after[..to.len()])
-    } else {
-        let (before, after) = arena.split_at_mut(from.start);
-        (&after[..from.len()], &mut before[to])
     }
 }
 
@@ -143,11 +175,14 @@ impl fmt::Display for Program {
         for input in &self.inputs {
             writeln!(f, "input {}: b×{}", input.name, input.shape)?;
         }
-        for Step { name, kernel, input, output, shape, .. } in &self.steps {
+        for Step { name, kernel, inputs, output, shape, .. } in &self.steps {
             write!(f, "{name} = {kernel:?} (")?;
-            match *input {
-                Place::Input(i) => f.write_str(&self.inputs[i].name)?,
-                Place::Arena(offset) => write!(f, "@{offset}")?,
+            for (i, input) in inputs.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { ", " })?;
+                match input.place {
+                    Place::Input(i) => f.write_str(&self.inputs[i].name)?,
+                    Place::Arena(offset) => write!(f, "@{offset}")?,
+                }
             }
             writeln!(f, ") -> b×{shape} @{output}")?;
         }

@@ -3,6 +3,8 @@
 use super::Isa;
 use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
+use super::kernels::arithmetic::Arithmetic;
+use super::kernels::concat::Concat;
 use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
 use super::kernels::dense::{self, Dense, PlainDense};
@@ -17,8 +19,9 @@ use cnn_ir::Op;
 pub(crate) struct Layer<'a> {
     pub path: &'a str,
     pub op: &'a Op,
-    /// Shapes of one example.
+    /// Shapes of one example; `input` is the first of `inputs`.
     pub input: &'a [usize],
+    pub inputs: &'a [&'a [usize]],
     pub output: &'a [usize],
     /// The full names of the op's parameters, in its order.
     pub parameters: &'a [String],
@@ -88,16 +91,19 @@ static TABLE: &[Row] = table! {
     Sigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Sigmoid, layer.isa);
     Tanh on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Tanh, layer.isa);
     Softmax on Isa::ALL, if |spec, layer, weights| true => Softmax::new(spec, layer);
+    Add on Isa::ALL, if |spec, layer, weights| true => Arithmetic::add(layer);
+    Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
+    Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
 };
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::Dense(_))
+    matches!(op, Op::Conv2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_))
 }
 
 /// Operators that change nothing but the shape: no step, the output is the input.
 pub(crate) fn is_alias(op: &Op) -> bool {
-    matches!(op, Op::Flatten(_) | Op::Dropout(_))
+    matches!(op, Op::Flatten(_) | Op::Dropout(_) | Op::Identity(_))
 }
 
 /// Makes the kernel of a layer.

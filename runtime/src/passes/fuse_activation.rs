@@ -1,4 +1,4 @@
-//! An activation behind a convolution or dense layer becomes part of it.
+//! An activation behind a convolution, a dense layer, a sum or a product becomes part of it.
 
 use crate::engine::takes_activation;
 use crate::graph::{Activation, LayerOp, consumers, layers, replace_node};

@@ -1,9 +1,9 @@
 //! Rewriting passes over the graph of layers.
 
-mod drop_dropout;
+mod drop_identity;
 mod fuse_activation;
 
-pub use drop_dropout::DropDropout;
+pub use drop_identity::DropIdentity;
 pub use fuse_activation::FuseActivation;
 
 use crate::Error;
@@ -19,14 +19,14 @@ struct Pass {
 
 /// All passes, in the order in which they run.
 static PASSES: &[Pass] = &[
-    Pass { name: "drop_dropout", run: |graph| graph.apply(DropDropout) },
+    Pass { name: "drop_identity", run: |graph| graph.apply(DropIdentity) },
     Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
 ];
 
 /// Which passes run: all but those switched off.
 ///
-/// Written as a list of names with a minus before them, for bisecting: `-fuse_activation,-drop_dropout`. `-all`
-/// switches off every pass, and a plus switches one on again: `-all,+drop_dropout`.
+/// Written as a list of names with a minus before them, for bisecting: `-fuse_activation,-drop_identity`. `-all`
+/// switches off every pass, and a plus switches one on again: `-all,+drop_identity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PassSwitches {
     on: [bool; PASSES.len()],
@@ -121,9 +121,9 @@ mod tests {
     fn switches() {
         let all = PassSwitches::default();
         assert_eq!("".parse::<PassSwitches>().unwrap(), all);
-        assert_eq!("-all, +drop_dropout,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
+        assert_eq!("-all, +drop_identity,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
         assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
         let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
-        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_dropout, fuse_activation");
+        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_identity, fuse_activation");
     }
 }

@@ -11,19 +11,19 @@ mod operators;
 mod options;
 mod oracle;
 pub mod random;
+mod several;
 mod special;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
 
-/// One op applied to one input.
+/// One op applied to one input, or to several.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub name: String,
     pub op: Op,
-    /// The input's shape, batch first.
-    pub shape: Vec<usize>,
-    pub input: Vec<f32>,
+    /// The inputs, batch first.
+    pub inputs: Vec<Tensor>,
     /// The op's parameters in its order.
     pub parameters: Vec<Vec<f32>>,
     /// The output's shape, batch first.
@@ -35,7 +35,7 @@ pub struct Problem {
 
 /// Every problem.
 pub fn problems() -> Vec<Problem> {
-    [operators::problems(), options::problems(), special::problems()].concat()
+    [operators::problems(), options::problems(), several::problems(), special::problems()].concat()
 }
 
 impl Problem {
@@ -51,8 +51,7 @@ impl Problem {
         Self {
             name: name.to_owned(),
             op: op.into(),
-            shape: with_batch(shape),
-            input,
+            inputs: vec![Tensor::new(&with_batch(shape), input).unwrap()],
             parameters: parameters.iter().map(|values| values.to_vec()).collect(),
             output_shape: with_batch(output_shape),
             output: output.to_vec(),
@@ -69,19 +68,31 @@ impl Problem {
 
     /// A problem on this input, solved by the oracle.
     pub fn computed_on(name: &str, op: impl Into<Op>, batch: usize, shape: &[usize], input: Vec<f32>) -> Self {
-        let op = op.into();
+        Self::solved(name, op.into(), vec![Tensor::new(&[&[batch], shape].concat(), input).unwrap()])
+    }
+
+    /// A problem on several inputs from the formula, solved by the oracle. Values reach from −2 to 2.
+    pub fn of_several(name: &str, op: impl Into<Op>, batch: usize, shapes: &[&[usize]]) -> Self {
+        let input = |(i, shape): (usize, &&[usize])| {
+            let values = formula::values(&format!("input {i}"), batch * shape.iter().product::<usize>());
+            let values = values.iter().map(|v| (v * 2.0) as f32).collect();
+            Tensor::new(&[&[batch], *shape].concat(), values).unwrap()
+        };
+        Self::solved(name, op.into(), shapes.iter().enumerate().map(input).collect())
+    }
+
+    fn solved(name: &str, op: Op, inputs: Vec<Tensor>) -> Self {
         let parameters: Vec<Vec<f32>> =
             op.parameters().iter().map(|tensor| formula::parameter(0, tensor.name, &tensor.shape)).collect();
-        let output_shape = op.output_shape(&[&Shape::new(shape).unwrap()]).unwrap();
-        let output = input
-            .chunks(input.len() / batch)
-            .flat_map(|example| oracle::solve(&op, (shape, example), &parameters, &output_shape))
-            .collect();
+        let shapes: Vec<Shape> = inputs.iter().map(|input| Shape::new(&input.shape()[1..]).unwrap()).collect();
+        let output_shape = op.output_shape(&shapes.iter().collect::<Vec<_>>()).unwrap();
+        let batch = inputs[0].shape()[0];
+        let example = |i: usize| inputs.iter().map(|x| (&x.shape()[1..], x.view().example(i))).collect::<Vec<_>>();
+        let output = (0..batch).flat_map(|i| oracle::solve(&op, &example(i), &parameters, &output_shape)).collect();
         Self {
             name: format!("{name}: {op}"),
             op,
-            shape: [&[batch], shape].concat(),
-            input,
+            inputs: inputs.clone(),
             parameters,
             output_shape: [&[batch], &*output_shape].concat(),
             output,
@@ -89,11 +100,16 @@ impl Problem {
         }
     }
 
-    /// Makes the network: one layer, named `layer`, from `x` to `y`.
+    /// Makes the network: one layer, named `layer`, from `x0`, `x1`, … to `y`.
     pub fn build<B: Builder>(&self, builder: &mut B) -> Result<(), BuildError> {
-        let x = builder.input("x", &self.shape[1..])?;
-        let y = builder.layer("layer", self.op.clone(), &[&x])?;
+        let inputs = self.declare_inputs(builder)?;
+        let y = builder.layer("layer", self.op.clone(), &inputs.iter().collect::<Vec<_>>())?;
         builder.output("y", &y)
+    }
+
+    pub fn declare_inputs<B: Builder>(&self, builder: &mut B) -> Result<Vec<B::Value>, BuildError> {
+        let inputs = self.inputs.iter().enumerate();
+        inputs.map(|(i, input)| builder.input(&format!("x{i}"), &input.shape()[1..])).collect()
     }
 
     pub fn weights(&self) -> Weights {
@@ -103,8 +119,9 @@ impl Problem {
         Weights::from_tensors(tensors).unwrap()
     }
 
-    pub fn input(&self) -> Tensor {
-        Tensor::new(&self.shape, self.input.clone()).unwrap()
+    /// The inputs, as sessions take them.
+    pub fn inputs(&self) -> Vec<&Tensor> {
+        self.inputs.iter().collect()
     }
 
     /// Says what is wrong with an output, if anything is.

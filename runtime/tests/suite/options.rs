@@ -3,8 +3,8 @@
 use super::Problem;
 use cnn_ir::Op;
 use cnn_ir::ops::{
-    AvgPool2dSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, GlobalAvgPool2dSpec, MaxPool2dSpec, ReluSpec,
-    SigmoidSpec, SoftmaxSpec, TanhSpec,
+    AvgPool2dSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, GlobalAvgPool2dSpec, IdentitySpec, MaxPool2dSpec,
+    ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec,
 };
 
 fn conv() -> Conv2dSpec {
@@ -106,6 +106,7 @@ pub fn problems() -> Vec<Problem> {
     on(map, DropoutSpec { p: 1.0 }.into());
 
     for shape in [&[9][..], &[5, 3], map, &[2, 3, 2, 2, 3]] {
+        on(shape, IdentitySpec::new().into());
         on(shape, ReluSpec::new().into());
         on(shape, SigmoidSpec::new().into());
         on(shape, TanhSpec::new().into());

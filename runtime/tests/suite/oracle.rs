@@ -3,8 +3,9 @@
 use cnn_ir::Op;
 use cnn_ir::ops::{AvgPool2dSpec, Conv2dSpec, MaxPool2dSpec};
 
-/// The output for one example.
-pub fn solve(op: &Op, (shape, input): (&[usize], &[f32]), parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
+/// The output for one example. Inputs are shapes and elements.
+pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
+    let (shape, input) = inputs[0];
     let x: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
     let parameters: Vec<Vec<f64>> = parameters.iter().map(|p| p.iter().map(|&v| f64::from(v)).collect()).collect();
     let each = |f: fn(f64) -> f64| x.iter().map(|&v| f(v)).collect();
@@ -28,6 +29,12 @@ pub fn solve(op: &Op, (shape, input): (&[usize], &[f32]), parameters: &[Vec<f32>
         Op::Sigmoid(_) => each(|v| 1.0 / (1.0 + (-v).exp())),
         Op::Tanh(_) => each(f64::tanh),
         Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
+        Op::Identity(_) => x,
+        Op::Add(_) => (0..x.len()).map(|i| inputs.iter().map(|(_, x)| f64::from(x[i])).sum()).collect(),
+        Op::Mul(_) => (0..output_shape.iter().product())
+            .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
+            .collect(),
+        Op::Concat(spec) => concat(inputs, spec.dim - 1),
     }
 }
 
@@ -120,6 +127,21 @@ fn avg_pool2d(spec: &AvgPool2dSpec, input: &Map, output_shape: &[usize]) -> Vec<
         let counted = if spec.count_include_pad { padded } else { inside };
         sum / spec.divisor_override.unwrap_or(counted) as f64
     })
+}
+
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().product()
+}
+
+fn concat(inputs: &[(&[usize], &[f32])], axis: usize) -> Vec<f64> {
+    let mut output = Vec::new();
+    for outer in 0..product(&inputs[0].0[..axis]) {
+        for (shape, x) in inputs {
+            let length = product(&shape[axis..]);
+            output.extend(x[outer * length..][..length].iter().map(|&v| f64::from(v)));
+        }
+    }
+    output
 }
 
 fn softmax(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {

@@ -76,7 +76,7 @@ impl Kernel for Dense {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { batch, input, output, scratch } = call;
+        let Call { batch, input, output, scratch, .. } = call;
         let (depth, lanes) = (self.in_features, self.tiles.lanes);
         let (tile, packed) = scratch.split_at_mut(MAX_ROWS * MAX_WIDTH);
         let a = if batch == 1 {

@@ -1,6 +1,8 @@
 //! Kernels: what a step of a program does.
 
 pub(crate) mod activation;
+pub(crate) mod arithmetic;
+pub(crate) mod concat;
 pub(crate) mod conv2d;
 pub(crate) mod conv2d_copy;
 pub(crate) mod conv2d_plain;
@@ -10,6 +12,7 @@ pub(crate) mod math;
 pub(crate) mod pool;
 pub(crate) mod softmax;
 
+use super::program::Others;
 use std::fmt::Debug;
 
 /// The code of one step, made for one layer: weights packed, geometry known, only the batch open.
@@ -19,8 +22,13 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         0
     }
 
-    /// Whether the kernel works in place: it gets no input, but finds it in its output.
+    /// Whether the kernel works in place: it gets no first input, but finds it in its output.
     fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Whether the kernel also works in place, with any of its inputs as the first, when that spares memory.
+    fn may_overwrite(&self) -> bool {
         false
     }
 
@@ -32,8 +40,10 @@ pub(crate) trait Kernel: Debug + Send + Sync {
 pub(crate) struct Call<'a> {
     /// Examples.
     pub batch: usize,
-    /// The input; empty for a kernel in place.
+    /// The first input; empty for a kernel in place.
     pub input: &'a [f32],
+    /// The inputs behind the first.
+    pub others: Others<'a>,
     /// The output. Holds garbage before, except for a kernel in place.
     pub output: &'a mut [f32],
     /// At least as many elements as the kernel asked for, 64-byte aligned, with garbage in them.
