@@ -1,6 +1,7 @@
 //! The geometry that convolutions and pools share.
 
 use crate::{Fault, Fix, Shape, codes};
+use std::ops::Range;
 
 /// Padding as written, before it is known what `same` amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,11 @@ impl Window {
         }
         Ok(sides)
     }
+}
+
+/// The windows of adaptive pooling along an axis of `n` elements: ⌊i·n/outputs⌋ to before ⌈(i+1)·n/outputs⌉, as PyTorch.
+pub(crate) fn adaptive_windows(n: usize, outputs: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    (0..outputs).map(move |i| i * n / outputs..((i + 1) * n).div_ceil(outputs))
 }
 
 /// Channels, height and width of the single input of a layer that works on maps.

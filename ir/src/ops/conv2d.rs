@@ -76,21 +76,7 @@ impl OpSpec for Conv2dSpec {
                 format!("made for {} input channels, given {channels}", self.in_channels),
             ));
         }
-        if self.groups == 0 || !channels.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
-            let groups = self.groups;
-            return Err(Fault::new(
-                &codes::GROUPS_MISMATCH,
-                format!("{groups} groups do not divide {channels} input and {} output channels", self.out_channels),
-            )
-            .about("groups")
-            .figure(format!("{channels} mod {groups} = {}", channels.checked_rem(groups).unwrap_or(channels)))
-            .figure(format!(
-                "{} mod {groups} = {}",
-                self.out_channels,
-                self.out_channels.checked_rem(groups).unwrap_or(self.out_channels)
-            ))
-            .fix(super::nearest_divisor("groups", groups, channels, self.out_channels)));
-        }
+        super::check_groups(self.groups, channels, self.out_channels)?;
         Shape::new(&self.parameters()[0].shape)?;
         let [out_height, out_width] = self.window().output_size([height, width])?;
         Shape::new(&[self.out_channels, out_height, out_width])

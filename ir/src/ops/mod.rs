@@ -29,6 +29,16 @@ macro_rules! for_each_op {
             Mul mul MulSpec,
             Concat concat ConcatSpec,
             Identity identity IdentitySpec,
+            AdaptiveAvgPool2d adaptive_avg_pool2d AdaptiveAvgPool2dSpec,
+            AdaptiveMaxPool2d adaptive_max_pool2d AdaptiveMaxPool2dSpec,
+            GlobalMaxPool2d global_max_pool2d GlobalMaxPool2dSpec,
+            ConvTranspose2d conv_transpose2d ConvTranspose2dSpec,
+            Upsample2d upsample2d Upsample2dSpec,
+            Pad2d pad2d Pad2dSpec,
+            Crop2d crop2d Crop2dSpec,
+            ChannelShuffle channel_shuffle ChannelShuffleSpec,
+            Slice slice SliceSpec,
+            Reshape reshape ReshapeSpec,
         }
     };
 }
@@ -112,6 +122,9 @@ macro_rules! define_ops {
     };
 }
 for_each_op!(define_ops);
+
+pub use pad2d::PadMode;
+pub use upsample2d::{UpsampleMode, UpsampleTap};
 
 /// `Conv2d { in_channels: 1, out_channels: 6, kernel_size: [5, 5] }`: fields at their default are left out.
 impl std::fmt::Display for Op {

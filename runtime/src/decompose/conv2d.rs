@@ -9,38 +9,52 @@ impl DecomposeOp for Conv2dSpec {
     fn decompose(&self, cx: &mut Primitives, inputs: &[Node], parameters: &[Node], output: &Shape) -> Node {
         let windows =
             Windows { dilation: self.dilation, ..Windows::new(self.kernel_size, self.stride, self.padding, output) };
-        let [kernel_height, kernel_width] = self.kernel_size;
-        let places = output[1] * output[2];
-        let weight =
-            parameters[0].reshape(&[self.out_channels, self.in_channels / self.groups, kernel_height * kernel_width]);
-        let x = windows.pad(cx, &inputs[0]);
-        let mut sum: Option<Node> = None;
-        for (row, x) in windows.taps(cx, &x, 0).iter().enumerate() {
-            for (column, x) in windows.taps(cx, x, 1).iter().enumerate() {
-                // The matrix product ignores slices, so the tap's weights are copied out.
-                let weight = cx.contiguous(weight.view().slice(2, row * kernel_width + column, 1));
-                let products = match self.groups {
-                    1 => all_channels(cx, &x.reshape(&[self.in_channels, places]), &weight),
-                    groups => by_group(cx, &x.reshape(&[groups, self.in_channels / groups, places]), &weight),
-                };
-                sum = Some(match sum {
-                    None => products,
-                    Some(sum) => cx.add(sum.view(), products.view()),
-                });
-            }
-        }
-        // A kernel has at least one tap.
-        let mut y = sum.unwrap_or(x);
-        let channels_last = self.groups == 1;
-        if self.bias {
-            let bias = parameters[1].view().broadcast(usize::from(!channels_last), places).broadcast_batch();
-            y = cx.add(y.view(), bias);
-        }
-        if channels_last {
-            y = cx.contiguous(y.view().permute(&[1, 0]));
-        }
-        y.reshape(output)
+        let taps = self.kernel_size[0] * self.kernel_size[1];
+        let weight = parameters[0].reshape(&[self.out_channels, self.in_channels / self.groups, taps]);
+        // The matrix product ignores slices, so the tap's weights are copied out.
+        let weights = |cx: &mut Primitives, tap: usize| cx.contiguous(weight.view().slice(2, tap, 1));
+        let bias = self.bias.then(|| &parameters[1]);
+        convolve(cx, &windows, &inputs[0], self.groups, weights, bias, output)
     }
+}
+
+/// Σ over the taps, row by row, of the windows' elements × the tap's weights, which are `[O, I/G, 1]`.
+pub fn convolve(
+    cx: &mut Primitives,
+    windows: &Windows,
+    x: &Node,
+    groups: usize,
+    weights: impl Fn(&mut Primitives, usize) -> Node,
+    bias: Option<&Node>,
+    output: &Shape,
+) -> Node {
+    let (in_channels, places) = (x.shape[0], output[1] * output[2]);
+    let x = windows.pad(cx, x);
+    let mut sum: Option<Node> = None;
+    for (row, x) in windows.taps(cx, &x, 0).iter().enumerate() {
+        for (column, x) in windows.taps(cx, x, 1).iter().enumerate() {
+            let weight = weights(cx, row * windows.kernel_size[1] + column);
+            let products = match groups {
+                1 => all_channels(cx, &x.reshape(&[in_channels, places]), &weight),
+                groups => by_group(cx, &x.reshape(&[groups, in_channels / groups, places]), &weight),
+            };
+            sum = Some(match sum {
+                None => products,
+                Some(sum) => cx.add(sum.view(), products.view()),
+            });
+        }
+    }
+    // A kernel has at least one tap.
+    let mut y = sum.unwrap_or(x);
+    let channels_last = groups == 1;
+    if let Some(bias) = bias {
+        let bias = bias.view().broadcast(usize::from(!channels_last), places).broadcast_batch();
+        y = cx.add(y.view(), bias);
+    }
+    if channels_last {
+        y = cx.contiguous(y.view().permute(&[1, 0]));
+    }
+    y.reshape(output)
 }
 
 /// `[I, P]` and `[O, I, 1]` → `[P, O]`, a matrix product.

@@ -1,5 +1,6 @@
 //! Every op in Luminal's primitives: its meaning, the reference in tests, and the way onto Luminal's own backends.
 
+mod axis;
 mod primitives;
 mod reference;
 mod window;

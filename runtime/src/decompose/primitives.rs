@@ -6,9 +6,12 @@
 
 use crate::graph::BATCH;
 use luminal::graph::Graph;
-use luminal::op::{Add, Constant, ConstantValue, Contiguous, Exp2, Log2, MaxReduce, Mul, Operator, Recip, SumReduce};
+use luminal::op::{
+    Add, Constant, ConstantValue, Contiguous, Exp2, Function, Log2, MaxReduce, Mul, Operator, Recip, SumReduce,
+};
 use luminal::prelude::{NodeIndex, ShapeTracker};
 use luminal::shape::symbolic::Expression;
+use luminal::tensor::Tensor;
 
 /// A dense tensor. Axes are numbered without the batch, which is in front if there is one.
 #[derive(Debug, Clone)]
@@ -218,6 +221,14 @@ impl<'a> Primitives<'a> {
         let like = Node { id: NodeIndex::default(), batched: false, shape: shape.to_vec() };
         let ones = self.constant_like(&like, 1.0);
         self.contiguous(ones)
+    }
+
+    /// These numbers as a vector, without a batch.
+    pub fn numbers(&mut self, values: Vec<f32>) -> Node {
+        let shape = vec![values.len()];
+        // Luminal takes functions of one name for the same.
+        let name = format!("Numbers{values:?}");
+        self.make(Function(name, Box::new(move |_| vec![Tensor::new(values.clone())])), &[], shape)
     }
 
     /// The larger of two tensors of one shape, element by element; NaN loses.

@@ -4,15 +4,20 @@ use super::Isa;
 use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::arithmetic::Arithmetic;
+use super::kernels::bilinear::Bilinear;
 use super::kernels::concat::Concat;
+use super::kernels::conv_transpose2d::{self, ConvTranspose2d, PlainConvTranspose2d};
 use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
 use super::kernels::dense::{self, Dense, PlainDense};
+use super::kernels::gather::Gather;
 use super::kernels::pool::{GlobalAvgPool, Pool};
+use super::kernels::pool_ranges::RangePool;
 use super::kernels::softmax::Softmax;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
+use cnn_ir::ops::UpsampleMode;
 
 /// What a kernel is chosen by and made from.
 #[derive(Debug)]
@@ -94,16 +99,28 @@ static TABLE: &[Row] = table! {
     Add on Isa::ALL, if |spec, layer, weights| true => Arithmetic::add(layer);
     Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
     Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
+    AdaptiveAvgPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
+    AdaptiveMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
+    GlobalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
+    ConvTranspose2d on Isa::ALL, if |spec, layer, weights| conv_transpose2d::applies(spec, layer)
+        => ConvTranspose2d::new(spec, layer, weights)?;
+    ConvTranspose2d on Isa::ALL, if |spec, layer, weights| true => PlainConvTranspose2d::new(spec, layer, weights)?;
+    Upsample2d on Isa::ALL, if |spec, layer, weights| spec.mode == UpsampleMode::Nearest => Gather::upsample(spec, layer)?;
+    Upsample2d on Isa::ALL, if |spec, layer, weights| true => Bilinear::new(spec, layer)?;
+    Pad2d on Isa::ALL, if |spec, layer, weights| true => Gather::pad(spec, layer)?;
+    Crop2d on Isa::ALL, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
+    ChannelShuffle on Isa::ALL, if |spec, layer, weights| true => Gather::shuffle(spec, layer);
+    Slice on Isa::ALL, if |spec, layer, weights| true => Gather::slice(spec, layer);
 };
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_))
+    matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_))
 }
 
 /// Operators that change nothing but the shape: no step, the output is the input.
 pub(crate) fn is_alias(op: &Op) -> bool {
-    matches!(op, Op::Flatten(_) | Op::Dropout(_) | Op::Identity(_))
+    matches!(op, Op::Flatten(_) | Op::Reshape(_) | Op::Dropout(_) | Op::Identity(_))
 }
 
 /// Makes the kernel of a layer.

@@ -6,10 +6,12 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod formula;
+mod geometry;
 pub mod lenet;
 mod operators;
 mod options;
 mod oracle;
+mod oracle_geometry;
 pub mod random;
 mod several;
 mod special;
@@ -35,7 +37,7 @@ pub struct Problem {
 
 /// Every problem.
 pub fn problems() -> Vec<Problem> {
-    [operators::problems(), options::problems(), several::problems(), special::problems()].concat()
+    [operators::problems(), options::problems(), several::problems(), special::problems(), geometry::problems()].concat()
 }
 
 impl Problem {

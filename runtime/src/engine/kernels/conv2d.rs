@@ -12,6 +12,7 @@ use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
 use crate::{Error, Weights};
 use cnn_ir::ops::Conv2dSpec;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,6 +51,17 @@ fn is_pointwise(spec: &Conv2dSpec) -> bool {
 
 impl Conv2d {
     pub fn new(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
+        Self::arranged(spec, layer, weights, "", |weight| Cow::Borrowed(weight))
+    }
+
+    /// The convolution by what `arrange` makes of the layer's weight; `arrangement` names it.
+    pub fn arranged(
+        spec: &Conv2dSpec,
+        layer: &Layer<'_>,
+        weights: &Weights,
+        arrangement: &str,
+        arrange: impl FnOnce(&[f32]) -> Cow<'_, [f32]>,
+    ) -> Result<Self, Error> {
         let (&[_, in_height, in_width], &[out_channels, out_height, out_width]) = (layer.input, layer.output) else {
             return Err(layer.error("a convolution takes maps"));
         };
@@ -71,8 +83,9 @@ impl Conv2d {
             let shift = group * channels[1];
             cut(channels[1], tiles.max_rows()).map(move |rows| rows.start + shift..rows.end + shift)
         });
-        let packing = format!("{} groups in tiles of {}", spec.groups, tiles.max_rows());
-        let weight = weights.packed(layer.parameter("weight")?, &packing, |w| pack_rows(w, depth, all_rows))?;
+        let packing = format!("{arrangement}{} groups in tiles of {}", spec.groups, tiles.max_rows());
+        let pack = |weight: &[f32]| pack_rows(&arrange(weight), depth, all_rows);
+        let weight = weights.packed(layer.parameter("weight")?, &packing, pack)?;
         let bias = if spec.bias {
             let packing = format!("in {} lanes", tiles.lanes);
             weights.packed(layer.parameter("bias")?, &packing, |bias| splat(bias, tiles.lanes))?
@@ -106,7 +119,7 @@ impl Conv2d {
     }
 
     /// Rows `block` of the output, for one group of one example.
-    fn run_block(&self, group: usize, block: Range<usize>, input: &[f32], output: &mut [f32], scratch: &mut [f32]) {
+    pub fn run_block(&self, group: usize, block: Range<usize>, input: &[f32], output: &mut [f32], scratch: &mut [f32]) {
         let ([in_channels, out_channels], [height, width]) = (self.channels, self.output);
         let in_plane = self.input[0] * self.input[1];
         let input = &input[group * in_channels * in_plane..][..in_channels * in_plane];

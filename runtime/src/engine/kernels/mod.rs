@@ -2,14 +2,18 @@
 
 pub(crate) mod activation;
 pub(crate) mod arithmetic;
+pub(crate) mod bilinear;
 pub(crate) mod concat;
+pub(crate) mod conv_transpose2d;
 pub(crate) mod conv2d;
 pub(crate) mod conv2d_copy;
 pub(crate) mod conv2d_plain;
 pub(crate) mod dense;
+pub(crate) mod gather;
 pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod pool;
+pub(crate) mod pool_ranges;
 pub(crate) mod softmax;
 
 use super::program::Others;

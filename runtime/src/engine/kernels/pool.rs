@@ -128,12 +128,13 @@ unsafe fn sum_body<S: Simd>(window: &Window, input: &[f32], output: &mut [f32], 
 }
 
 /// How two elements of a window become one. Loops over it are left to the compiler to vectorise.
-trait Combine {
+pub(super) trait Combine {
+    /// What changes nothing.
     const PADDING: f32;
     fn combine(a: f32, b: f32) -> f32;
 }
 
-struct Max;
+pub(super) struct Max;
 impl Combine for Max {
     const PADDING: f32 = f32::NEG_INFINITY;
     #[inline(always)]
@@ -143,7 +144,7 @@ impl Combine for Max {
     }
 }
 
-struct Sum;
+pub(super) struct Sum;
 impl Combine for Sum {
     const PADDING: f32 = 0.0;
     #[inline(always)]
