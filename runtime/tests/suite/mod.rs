@@ -13,6 +13,7 @@ mod options;
 mod oracle;
 mod oracle_geometry;
 pub mod random;
+mod random_geometry;
 mod several;
 mod special;
 

@@ -1,4 +1,4 @@
-//! Convolutions and pools with random sizes and options, whatever their shape rules allow.
+//! Layers with random sizes and options, whatever their shape rules allow.
 
 use super::Problem;
 use cnn_ir::ops::{AvgPool2dSpec, Conv2dSpec, MaxPool2dSpec};
@@ -7,6 +7,11 @@ use proptest::prelude::*;
 
 /// A problem that the oracle has solved.
 pub fn problem() -> impl Strategy<Value = Problem> {
+    prop_oneof![windows(), super::random_geometry::problem()]
+}
+
+/// Convolutions and pools.
+fn windows() -> impl Strategy<Value = Problem> {
     let pair = |most: usize| prop::array::uniform2(1..=most);
     let channels = (1..=4usize, 1..=3usize, 1..=3usize); // groups, inputs and outputs per group
     let window = (pair(4), pair(4), pair(3), prop::array::uniform4(0..=3usize));
