@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_ir::{Args, OpDef, Shape, Value};
+use cnn_ir::{Args, OpDef, OpSpec, Shape, Value};
 
 /// The output's shape, or the code of the fault.
 fn shape(op: &str, arguments: &[(&str, Value)], input: &[usize]) -> Result<Vec<usize>, &'static str> {
@@ -91,6 +91,20 @@ fn axes() {
 }
 
 #[test]
+fn norms() {
+    for input in [&[6][..], &[6, 5], &[6, 5, 4], &[6, 5, 4, 3]] {
+        assert_eq!(shape("batch_norm", &[], input), Ok(input.to_vec()));
+    }
+    assert_eq!(shape("batch_norm", &[("eps", Value::Float(-1.0))], &[6]), Err("cnn::bad_argument"));
+    assert_eq!(shape("batch_norm", &[("momentum", int(2))], &[6]), Err("cnn::bad_argument"));
+    let norm = cnn_ir::ops::BatchNormSpec::new(6);
+    assert!(norm.output_shape(&[&Shape::new(&[5, 2, 2]).unwrap()]).is_err());
+    let names: Vec<_> = norm.parameters().into_iter().map(|tensor| (tensor.name, tensor.trainable)).collect();
+    assert_eq!(names, [("weight", true), ("bias", true), ("running_mean", false), ("running_var", false)]);
+    assert_eq!(norm.cost(&Shape::new(&[6]).unwrap()).params, 12);
+}
+
+#[test]
 fn joins() {
     assert_eq!(join("add", &[], &[&[6, 5, 4][..]; 3]), Ok(vec![6, 5, 4]));
     assert_eq!(join("add", &[], &[&[6, 5, 4]]), Err("cnn::shape_mismatch"));
@@ -151,4 +165,92 @@ fn faults_tell_the_arithmetic_and_the_way_out() {
          kernel 5 with dilation 3 spans 3·(5−1)+1 = 13; input height 8 + padding 2 = 10; \
          help: use a smaller kernel, less dilation or more padding"
     );
+}
+
+#[test]
+fn transposed_convolutions() {
+    let transpose = |kernel, more: &[(&str, Value)], input: &[usize]| {
+        shape("conv_transpose", &[&[("channels", int(2)), ("kernel", kernel)], more].concat(), input)
+    };
+    let map = [4, 8, 6];
+    let two = ("stride", int(2));
+    assert_eq!(transpose(int(3), &[], &map), Ok(vec![2, 10, 8]));
+    assert_eq!(transpose(int(2), std::slice::from_ref(&two), &map), Ok(vec![2, 16, 12]));
+    assert_eq!(transpose(tuple([4, 2]), &[two.clone(), ("padding", tuple([1, 0]))], &map), Ok(vec![2, 16, 12]));
+    assert_eq!(transpose(int(3), &[("padding", tuple([1, 0, 2, 3]))], &map), Ok(vec![2, 9, 3]));
+    assert_eq!(transpose(int(3), &[two.clone(), ("output_padding", tuple([1, 0]))], &map), Ok(vec![2, 18, 13]));
+    assert_eq!(transpose(int(3), &[("dilation", int(3)), ("output_padding", int(2))], &map), Ok(vec![2, 16, 14]));
+    assert_eq!(transpose(int(3), &[two, ("output_padding", int(2))], &map), Err("cnn::bad_argument"));
+    assert_eq!(transpose(int(3), &[("padding", int(4))], &map), Err("cnn::bad_argument"));
+    assert_eq!(transpose(int(3), &[("groups", int(3))], &map), Err("cnn::groups_mismatch"));
+    assert_eq!(transpose(int(3), &[("stride", int(1 << 30))], &map), Err("cnn::too_large"));
+    assert_eq!(transpose(int(3), &[], &[8]), Err("cnn::bad_rank"));
+    // As many products as elements of the input times taps.
+    let spec = cnn_ir::ops::ConvTranspose2dSpec::new(4, 2, [3, 3]);
+    let output = cnn_ir::OpSpec::output_shape(&spec, &[&Shape::new(&map).unwrap()]).unwrap();
+    assert_eq!(cnn_ir::OpSpec::macs(&spec, &output), 4 * 8 * 6 * 2 * 9);
+    assert_eq!(cnn_ir::OpSpec::cost(&spec, &output).params, 4 * 2 * 9 + 2);
+}
+
+#[test]
+fn rows_and_columns() {
+    assert_eq!(shape("adaptive_avg_pool", &[("size", int(7))], &[5, 13, 2]), Ok(vec![5, 7, 7]));
+    assert_eq!(shape("adaptive_max_pool", &[("size", tuple([1, 3]))], &[5, 13, 2]), Ok(vec![5, 1, 3]));
+    assert_eq!(shape("adaptive_max_pool", &[("size", int(0))], &[5, 13, 2]), Err("cnn::bad_argument"));
+    assert_eq!(shape("global_max_pool", &[], &[5, 3, 2]), Ok(vec![5, 1, 1]));
+
+    let upsample = |arguments: &[(&str, Value)]| shape("upsample", arguments, &[3, 5, 6]);
+    let (align, bilinear) = (("align_corners", Value::Bool(true)), ("mode", word("bilinear")));
+    assert_eq!(upsample(&[("scale", int(2))]), Ok(vec![3, 10, 12]));
+    assert_eq!(upsample(&[("scale", Value::Float(1.5))]), Ok(vec![3, 7, 9]));
+    assert_eq!(upsample(&[("scale", Value::Tuple(vec![int(1), Value::Float(0.5)]))]), Ok(vec![3, 5, 3]));
+    assert_eq!(upsample(&[("size", tuple([9, 2])), bilinear.clone(), align.clone()]), Ok(vec![3, 9, 2]));
+    assert_eq!(upsample(&[]), Err("cnn::bad_argument"));
+    assert_eq!(upsample(&[("scale", int(2)), ("size", int(9))]), Err("cnn::bad_argument"));
+    assert_eq!(upsample(&[("scale", int(2)), align]), Err("cnn::bad_argument"));
+    assert_eq!(upsample(&[("scale", Value::Float(0.1))]), Err("cnn::bad_argument"));
+    assert_eq!(upsample(&[("scale", Value::Float(-1.0))]), Err("cnn::bad_argument"));
+    assert_eq!(upsample(&[("scale", Value::Float(1e300))]), Err("cnn::too_large"));
+    assert_eq!(upsample(&[("scale", int(2)), ("mode", word("cubic"))]), Err("cnn::bad_argument"));
+
+    let pad = |sides, more: &[(&str, Value)]| shape("pad", &[&[("sides", sides)], more].concat(), &[3, 5, 6]);
+    assert_eq!(pad(int(1), &[]), Ok(vec![3, 7, 8]));
+    assert_eq!(pad(tuple([1, 2, 3, 0]), &[("value", int(1))]), Ok(vec![3, 8, 9]));
+    assert_eq!(pad(tuple([4, 5]), &[("mode", word("reflect"))]), Ok(vec![3, 13, 16]));
+    assert_eq!(pad(int(5), &[("mode", word("reflect"))]), Err("cnn::bad_argument"));
+    assert_eq!(pad(int(9), &[("mode", word("replicate"))]), Ok(vec![3, 23, 24]));
+    assert_eq!(pad(int(1), &[("mode", word("replicate")), ("value", int(1))]), Err("cnn::bad_argument"));
+    assert_eq!(pad(int(1), &[("value", Value::Float(1e39))]), Err("cnn::bad_argument"));
+    assert_eq!(pad(int(-1), &[]), Err("cnn::bad_argument"));
+    assert_eq!(pad(int(1 << 30), &[]), Err("cnn::too_large"));
+
+    assert_eq!(shape("crop", &[("sides", tuple([1, 2, 0, 3]))], &[3, 5, 6]), Ok(vec![3, 2, 3]));
+    assert_eq!(shape("crop", &[("sides", tuple([0, 3]))], &[3, 5, 6]), Err("cnn::bad_argument"));
+}
+
+#[test]
+fn channels_and_elements() {
+    assert_eq!(shape("channel_shuffle", &[("groups", int(3))], &[6, 5]), Ok(vec![6, 5]));
+    assert_eq!(shape("channel_shuffle", &[("groups", int(4))], &[6, 5]), Err("cnn::groups_mismatch"));
+
+    let slice = |start, end| shape("slice", &[("start", int(start)), ("end", int(end))], &[6, 5, 4]);
+    assert_eq!(slice(1, 3), Ok(vec![2, 5, 4]));
+    assert_eq!(slice(-2, 6), Ok(vec![2, 5, 4]));
+    assert_eq!(slice(0, -1), Ok(vec![5, 5, 4]));
+    assert_eq!(shape("slice", &[("start", int(4))], &[6, 5, 4]), Ok(vec![2, 5, 4]));
+    assert_eq!(slice(3, 3), Err("cnn::bad_argument"));
+    assert_eq!(slice(0, 7), Err("cnn::bad_argument"));
+    assert_eq!(slice(-7, 2), Err("cnn::bad_argument"));
+
+    let reshape = |sizes: &[i64]| {
+        shape("reshape", &[("shape", Value::List(sizes.iter().copied().map(int).collect()))], &[6, 5, 4])
+    };
+    assert_eq!(reshape(&[12, 10]), Ok(vec![12, 10]));
+    assert_eq!(reshape(&[8, -1, 3]), Ok(vec![8, 5, 3]));
+    assert_eq!(shape("reshape", &[("shape", int(-1))], &[6, 5, 4]), Ok(vec![120]));
+    assert_eq!(reshape(&[-1, 7]), Err("cnn::bad_argument"));
+    assert_eq!(reshape(&[-1, -1]), Err("cnn::bad_argument"));
+    assert_eq!(reshape(&[0, 120]), Err("cnn::bad_argument"));
+    assert_eq!(reshape(&[]), Err("cnn::bad_shape"));
+    assert_eq!(reshape(&[i64::MAX, i64::MAX, -1]), Err("cnn::too_large"));
 }
