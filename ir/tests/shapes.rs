@@ -71,6 +71,10 @@ fn pools() {
     // The last window would start in the padding on the far side, so PyTorch drops it.
     let far = [ceil, ("stride", int(3)), ("padding", int(1))];
     assert_eq!(pool("max_pool", int(2), &far, &[1, 5, 5]), Ok(vec![1, 2, 2]));
+    // A window larger than the input, which rounding up lets in.
+    let larger = [("ceil_mode", Value::Bool(true)), ("stride", int(2))];
+    assert_eq!(pool("max_pool", int(3), &larger, &[1, 2, 2]), Ok(vec![1, 1, 1]));
+    assert_eq!(pool("max_pool", int(4), &larger, &[1, 2, 2]), Err("cnn::kernel_too_large"));
     assert_eq!(pool("max_pool", int(3), &[("padding", int(2))], &[1, 8, 8]), Err("cnn::bad_argument"));
     assert_eq!(pool("max_pool", int(3), &[("dilation", int(4))], &[1, 8, 8]), Err("cnn::kernel_too_large"));
     assert_eq!(shape("global_avg_pool", &[], &[5, 3, 2]), Ok(vec![5, 1, 1]));
@@ -198,6 +202,13 @@ fn rows_and_columns() {
     assert_eq!(shape("adaptive_max_pool", &[("size", tuple([1, 3]))], &[5, 13, 2]), Ok(vec![5, 1, 3]));
     assert_eq!(shape("adaptive_max_pool", &[("size", int(0))], &[5, 13, 2]), Err("cnn::bad_argument"));
     assert_eq!(shape("global_max_pool", &[], &[5, 3, 2]), Ok(vec![5, 1, 1]));
+
+    let fractional = |kernel, size| {
+        shape("fractional_max_pool", &[("kernel", int(kernel)), ("output_size", size), ("seed", int(7))], &[3, 9, 7])
+    };
+    assert_eq!(fractional(2, tuple([6, 5])), Ok(vec![3, 6, 5]));
+    assert_eq!(fractional(3, tuple([7, 5])), Ok(vec![3, 7, 5]));
+    assert_eq!(fractional(3, int(6)), Err("cnn::kernel_too_large"));
 
     let upsample = |arguments: &[(&str, Value)]| shape("upsample", arguments, &[3, 5, 6]);
     let (align, bilinear) = (("align_corners", Value::Bool(true)), ("mode", word("bilinear")));

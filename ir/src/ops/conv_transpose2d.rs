@@ -131,7 +131,7 @@ impl OpSpec for ConvTranspose2dSpec {
         let places = [height, width].into_iter().enumerate().fold(1u64, |places, (axis, size)| {
             let (k, s, d) = (self.kernel_size[axis], self.stride[axis].max(1), self.dilation[axis]);
             let whole = size + self.padding[2 * axis] + self.padding[2 * axis + 1];
-            let first = d.saturating_mul(k.saturating_sub(1)) + self.output_padding[axis] + 1;
+            let first = d.saturating_mul(k.saturating_sub(1)).saturating_add(self.output_padding[axis] + 1);
             places.saturating_mul((whole.saturating_sub(first) / s + 1) as u64)
         });
         self.parameters()[0].elements().saturating_mul(places)

@@ -5,7 +5,8 @@ use super::Problem;
 use cnn_ir::Op;
 use cnn_ir::ops::{
     AdaptiveAvgPool2dSpec, AdaptiveMaxPool2dSpec, ChannelShuffleSpec, ConvTranspose2dSpec, Crop2dSpec,
-    GlobalMaxPool2dSpec, Pad2dSpec, PadMode, ReshapeSpec, SliceSpec, Upsample2dSpec, UpsampleMode,
+    FractionalMaxPool2dSpec, GlobalMaxPool2dSpec, Pad2dSpec, PadMode, ReshapeSpec, SliceSpec, Upsample2dSpec,
+    UpsampleMode,
 };
 
 pub fn problems() -> Vec<Problem> {
@@ -130,7 +131,8 @@ fn published() -> Vec<Problem> {
 fn special() -> Vec<Problem> {
     const INF: f32 = f32::INFINITY;
     let hole = [1.0, f32::NAN, 3.0, -INF, 5.0, 6.0, -7.0, 8.0, INF, -INF, -INF, -2.0];
-    let ops: [Op; 10] = [
+    let ops: [Op; 11] = [
+        FractionalMaxPool2dSpec::new([2, 2], [2, 3]).into(),
         AdaptiveAvgPool2dSpec::new([2, 3]).into(),
         AdaptiveMaxPool2dSpec::new([2, 3]).into(),
         AdaptiveMaxPool2dSpec::new([3, 4]).into(),
@@ -160,6 +162,13 @@ fn options() -> Vec<(Op, Vec<usize>)> {
     on(&[4, 1, 1], GlobalMaxPool2dSpec::new().into());
     on(&[2, 5, 37], GlobalMaxPool2dSpec::new().into());
 
+    for (kernel, size) in [([2, 3], [4, 3]), ([1, 1], [7, 8]), ([7, 8], [1, 1]), ([3, 2], [1, 6]), ([2, 2], [6, 7])] {
+        for seed in [0, 1, 12_345] {
+            on(map, FractionalMaxPool2dSpec { seed, ..FractionalMaxPool2dSpec::new(kernel, size) }.into());
+        }
+    }
+    on(&[2, 40, 31], FractionalMaxPool2dSpec::new([2, 3], [28, 22]).into());
+
     let map = &[4, 5, 6];
     let transpose = || ConvTranspose2dSpec::new(4, 6, [3, 3]);
     on(map, transpose().into());
@@ -187,6 +196,8 @@ fn options() -> Vec<(Op, Vec<usize>)> {
     on(map, ConvTranspose2dSpec { out_channels: 1, ..transpose() }.into());
     on(&[1, 5, 6], ConvTranspose2dSpec { in_channels: 1, ..transpose() }.into());
     on(&[4, 1, 1], ConvTranspose2dSpec { kernel_size: [4, 4], ..transpose() }.into());
+    let uneven = ConvTranspose2dSpec { stride: [2, 3], dilation: [3, 1], padding: [2, 0, 1, 1], ..transpose() };
+    on(&[4, 1, 2], ConvTranspose2dSpec { kernel_size: [2, 2], output_padding: [2, 0], ..uneven }.into());
     // All that is left of the input is what output_padding adds: the bias.
     let beyond = ConvTranspose2dSpec { kernel_size: [1, 1], dilation: [4, 4], output_padding: [3, 3], ..transpose() };
     on(&[4, 2, 2], ConvTranspose2dSpec { padding: [3, 0, 2, 0], ..beyond }.into());

@@ -1,7 +1,7 @@
 //! Ops that move, widen and pool rows, columns and channels, by their definitions in PyTorch's documentation, in f64.
 
 use cnn_ir::Op;
-use cnn_ir::ops::{ConvTranspose2dSpec, Pad2dSpec, PadMode, Upsample2dSpec, UpsampleMode};
+use cnn_ir::ops::{ConvTranspose2dSpec, FractionalMaxPool2dSpec, Pad2dSpec, PadMode, Upsample2dSpec, UpsampleMode};
 
 /// The output for one example of shape `shape`.
 pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], output_shape: &[usize]) -> Vec<f64> {
@@ -11,6 +11,7 @@ pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], outpu
             window.into_iter().sum::<f64>() / count
         }),
         Op::AdaptiveMaxPool2d(_) | Op::GlobalMaxPool2d(_) => adaptive(shape, x, output_shape, largest),
+        Op::FractionalMaxPool2d(spec) => fractional(spec, shape, x, output_shape),
         Op::ConvTranspose2d(spec) => conv_transpose2d(spec, shape, x, parameters, output_shape),
         Op::Upsample2d(spec) => upsample2d(spec, shape, x, output_shape),
         Op::Pad2d(spec) => pad2d(spec, shape, x, output_shape),
@@ -52,6 +53,33 @@ fn adaptive(shape: &[usize], x: &[f64], output_shape: &[usize], combine: impl Fn
         };
         let at = |y: usize, x_: usize| x[(c * shape[1] + y) * shape[2] + x_];
         combine(bounds(1, row).flat_map(|y| bounds(2, column).map(move |x| at(y, x))).collect())
+    })
+}
+
+/// Graham's pseudorandom regions with PyTorch's ends, the samples from the seed. Places are found in f32, as PyTorch
+/// finds them.
+fn fractional(spec: &FractionalMaxPool2dSpec, shape: &[usize], x: &[f64], output_shape: &[usize]) -> Vec<f64> {
+    let sample = |i: u64| {
+        // splitmix64's (i + 1)-th number.
+        let mut z = spec.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(i + 1));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / 16_777_216.0
+    };
+    let start = |axis: usize, i: usize| {
+        let (outputs, room) = (output_shape[axis], shape[axis] - spec.kernel_size[axis - 1]);
+        if i == outputs - 1 {
+            return room;
+        }
+        let (alpha, u) = (room as f32 / (outputs - 1) as f32, sample(2 - axis as u64));
+        ((i as f32 + u) * alpha).floor() as usize - (u * alpha).floor() as usize
+    };
+    each_place(output_shape, |[c, row, column]| {
+        let (top, left) = (start(1, row), start(2, column));
+        let [height, width] = spec.kernel_size;
+        largest(
+            (0..height * width).map(|i| x[(c * shape[1] + top + i / width) * shape[2] + left + i % width]).collect(),
+        )
     })
 }
 

@@ -3,7 +3,8 @@
 use super::Problem;
 use cnn_ir::ops::{
     AdaptiveAvgPool2dSpec, AdaptiveMaxPool2dSpec, ChannelShuffleSpec, ConvTranspose2dSpec, Crop2dSpec,
-    GlobalMaxPool2dSpec, Pad2dSpec, PadMode, ReshapeSpec, SliceSpec, Upsample2dSpec, UpsampleMode,
+    FractionalMaxPool2dSpec, GlobalMaxPool2dSpec, Pad2dSpec, PadMode, ReshapeSpec, SliceSpec, Upsample2dSpec,
+    UpsampleMode,
 };
 use cnn_ir::{Op, Shape};
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ pub fn problem() -> impl Strategy<Value = Problem> {
     let channels = (1..=4usize, 1..=3usize, 1..=3usize); // groups, inputs and outputs per group
     let sides = prop::array::uniform4(0..=3usize);
     let steps = (pair(1, 4), pair(1, 3), pair(0, 2)); // stride, dilation, output padding
-    (0..10, 1..=3usize, pair(1, 9), channels, pair(1, 12), steps, sides, any::<[bool; 2]>(), 0..3usize).prop_filter_map(
+    (0..11, 1..=3usize, pair(1, 9), channels, pair(1, 12), steps, sides, any::<[bool; 2]>(), 0..3usize).prop_filter_map(
         "the shape rule refuses it",
         |(kind, batch, [height, width], (groups, inner, outer), size, steps, sides, [flag, other_flag], choice)| {
             let (stride, dilation, output_padding) = steps;
@@ -47,7 +48,9 @@ pub fn problem() -> impl Strategy<Value = Problem> {
                 }
                 6 => Crop2dSpec::new(sides).into(),
                 7 => ChannelShuffleSpec::new(groups).into(),
-                8 => SliceSpec::new(choice, choice + inner).into(),
+                8 => FractionalMaxPool2dSpec { seed: choice as u64, ..FractionalMaxPool2dSpec::new(dilation, size) }
+                    .into(),
+                9 => SliceSpec::new(choice, choice + inner).into(),
                 _ => ReshapeSpec::new([width, channels, height]).into(),
             };
             let shape = [channels, height, width];

@@ -1,4 +1,4 @@
-//! Pooling over windows of different sizes: adaptive and global pools.
+//! Pooling over windows of different sizes: adaptive, global and fractional pools.
 //!
 //! Separable, as all pools are: the rows of a window are combined first, into one row; then its columns.
 
@@ -7,7 +7,7 @@ use super::{Call, Kernel};
 use crate::Error;
 use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
-use cnn_ir::ops::{AdaptiveAvgPool2dSpec, AdaptiveMaxPool2dSpec};
+use cnn_ir::ops::{AdaptiveAvgPool2dSpec, AdaptiveMaxPool2dSpec, FractionalMaxPool2dSpec};
 use std::ops::Range;
 
 /// Pooling over ranges of rows and of columns.
@@ -38,6 +38,11 @@ impl RangePool {
     /// The maximum of each map.
     pub fn global_max(layer: &Layer<'_>) -> Result<Self, Error> {
         Self::new("global_max_pool", max_of(layer.isa), layer, |_, n| std::iter::once(0..n).collect())
+    }
+
+    /// The maximum of windows at random distances.
+    pub fn fractional_max(spec: &FractionalMaxPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
+        Self::new("fractional_max_pool", max_of(layer.isa), layer, |axis, n| spec.windows(axis, n).collect())
     }
 
     fn new(
