@@ -103,13 +103,15 @@ pub enum Member {
     Block(BlockId),
 }
 
-/// A trainable tensor of the network.
+/// A tensor of the network: trained, or a buffer such as a running mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     /// The full name, as in PyTorch's state dict: `layer1.0.conv1.weight`.
     pub name: String,
     /// The shape.
     pub shape: Vec<usize>,
+    /// Whether it is trained; if not, it is a buffer.
+    pub trainable: bool,
     /// The layer that owns it.
     pub layer: usize,
 }
@@ -165,7 +167,7 @@ impl Network {
         }
     }
 
-    /// Every parameter, layer by layer, in PyTorch's order.
+    /// Every parameter and buffer, layer by layer, in PyTorch's order.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = Vec::new();
         for (layer, Layer { op, .. }) in self.layers.iter().enumerate() {
@@ -177,6 +179,7 @@ impl Network {
             parameters.extend(tensors.into_iter().map(|tensor| Parameter {
                 name: join(&path, tensor.name),
                 shape: tensor.shape,
+                trainable: tensor.trainable,
                 layer,
             }));
         }

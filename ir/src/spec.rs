@@ -20,7 +20,7 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
     /// Inputs or fields that have no meaning together.
     fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault>;
 
-    /// The tensors this op owns, in PyTorch's order.
+    /// The tensors this op owns, buffers included, in PyTorch's order.
     fn parameters(&self) -> Vec<TensorSpec> {
         Vec::new()
     }
@@ -32,7 +32,9 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
 
     /// The cost for one example.
     fn cost(&self, output: &Shape) -> Cost {
-        let params = self.parameters().iter().map(TensorSpec::elements).fold(0, u64::saturating_add);
+        let tensors = self.parameters();
+        let params =
+            tensors.iter().filter(|tensor| tensor.trainable).map(TensorSpec::elements).fold(0, u64::saturating_add);
         Cost { params, macs: self.macs(output) }
     }
 }
@@ -57,12 +59,19 @@ pub struct TensorSpec {
     pub name: &'static str,
     /// The shape: OIHW for convolutions, `[out, in]` for dense layers.
     pub shape: Vec<usize>,
+    /// Whether training moves it along its gradient; if not, it is a buffer, such as a running mean.
+    pub trainable: bool,
 }
 
 impl TensorSpec {
-    /// A tensor from its name and shape.
+    /// A trainable tensor from its name and shape.
     pub fn new(name: &'static str, shape: &[usize]) -> Self {
-        Self { name, shape: shape.to_vec() }
+        Self { name, shape: shape.to_vec(), trainable: true }
+    }
+
+    /// A buffer: it belongs to the state, but has no gradient and is not counted among the parameters.
+    pub fn buffer(name: &'static str, shape: &[usize]) -> Self {
+        Self { trainable: false, ..Self::new(name, shape) }
     }
 
     /// The number of elements, saturating.

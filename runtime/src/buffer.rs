@@ -37,6 +37,13 @@ impl Buffer {
         Ok(())
     }
 
+    /// A buffer that starts with these elements.
+    pub fn copy_of(elements: &[f32]) -> Result<Self, Error> {
+        let mut buffer = Self::zeros(elements.len(), "packed weights")?;
+        buffer.as_mut_slice()[..elements.len()].copy_from_slice(elements);
+        Ok(buffer)
+    }
+
     pub fn as_slice(&self) -> &[f32] {
         // SAFETY: `Line` is `repr(C)`, 64 bytes of f32 without padding, so n lines are 16·n valid f32.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * LINE) }

@@ -131,14 +131,19 @@ impl Weights {
         TensorView::new(&entry.shape, entry.elements(name, self.0.bytes.as_slice())?)
     }
 
-    /// Checks that exactly these parameters are here, in these shapes.
+    /// Checks that exactly these parameters are here, in these shapes. What PyTorch's batch norms store beside their
+    /// parameters, `num_batches_tracked`, is passed over.
     ///
     /// # Errors
     /// Every missing, unexpected and mis-shaped name at once; or a type that does not convert to f32.
     pub fn check<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<(), Error> {
         let parameters: BTreeMap<&str, &[usize]> = parameters.into_iter().collect();
         let mut difference = WeightsMismatch {
-            unexpected: self.names().filter(|name| !parameters.contains_key(name)).map(str::to_owned).collect(),
+            unexpected: self
+                .names()
+                .filter(|name| !parameters.contains_key(name) && !is_counter(name))
+                .map(str::to_owned)
+                .collect(),
             ..Default::default()
         };
         for (&name, &shape) in &parameters {
@@ -185,7 +190,7 @@ impl Weights {
     /// A handle to a tensor that is used where it lies.
     pub(crate) fn shared(&self, name: &str) -> Result<SharedTensor, Error> {
         self.get(name)?;
-        Ok(SharedTensor { weights: self.clone(), name: name.to_owned() })
+        Ok(SharedTensor::Stored { weights: self.clone(), name: name.to_owned() })
     }
 
     fn new(origin: String, bytes: Bytes, entries: BTreeMap<String, Entry>) -> Self {
@@ -204,18 +209,23 @@ impl Weights {
     }
 }
 
-/// A tensor of shared weights, not copied.
+/// A tensor of shared weights.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedTensor {
-    weights: Weights,
-    name: String,
+pub(crate) enum SharedTensor {
+    /// Used where it lies.
+    Stored { weights: Weights, name: String },
+    /// Made of one that is stored; the buffer may be longer.
+    Packed { buffer: Arc<Buffer>, elements: usize },
 }
 
 impl SharedTensor {
     /// The elements in row-major order.
     pub fn data(&self) -> &[f32] {
-        // Found when the handle was made, so it cannot fail now.
-        self.weights.get(&self.name).map_or(&[], |tensor| tensor.data())
+        match self {
+            // Found when the handle was made, so it cannot fail now.
+            Self::Stored { weights, name } => weights.get(name).map_or(&[], |tensor| tensor.data()),
+            Self::Packed { buffer, elements } => &buffer.as_slice()[..*elements],
+        }
     }
 }
 
@@ -291,6 +301,11 @@ fn f16_to_f32(half: u16) -> f32 {
         0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
         _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
     }
+}
+
+/// Whether a tensor only counts training steps, as `bn1.num_batches_tracked` does.
+fn is_counter(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
 /// The most names that are compared in search of the nearest.

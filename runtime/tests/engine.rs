@@ -6,8 +6,8 @@
 mod suite;
 
 use cnn_ir::ops::{
-    AddSpec, ConcatSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, MulSpec, ReluSpec, SigmoidSpec, SoftmaxSpec,
-    TanhSpec,
+    AddSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, MulSpec, ReluSpec,
+    SigmoidSpec, SoftmaxSpec, TanhSpec,
 };
 use cnn_ir::{BuildError, Builder, Op};
 use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, PassSwitches, Session, Tensor, Weights};
@@ -129,6 +129,46 @@ fn an_example_does_not_depend_on_its_batch() {
         for (i, image) in images.view().examples().enumerate() {
             let image = Tensor::new(&[1, 1, 28, 28], image.to_vec()).unwrap();
             assert_eq!(session.run(&[&image]).unwrap().get(0).data(), together.view().example(i), "{isa}");
+        }
+    }
+}
+
+/// Norms behind layers with and without a bias, one that cannot be folded, and activations behind them.
+fn norms(b: &mut LuminalBuilder) -> Result<(), BuildError> {
+    let x = b.input("x", &[4, 6, 5])?;
+    let conv = b.layer("conv", Conv2dSpec { groups: 2, ..Conv2dSpec::new(4, 6, [3, 3]) }, &[&x])?;
+    let bn = b.layer("bn", BatchNormSpec::new(6), &[&conv])?;
+    let relu = b.layer("relu", ReluSpec::new(), &[&bn])?;
+    // Too far apart for any copy: the plain kernel.
+    let far = Conv2dSpec { padding: [20_000; 4], dilation: [20_000; 2], bias: false, ..Conv2dSpec::new(6, 3, [3, 3]) };
+    let far = b.layer("far", far, &[&relu])?;
+    let bn = b.layer("bn2", BatchNormSpec { affine: false, ..BatchNormSpec::new(3) }, &[&far])?;
+    let flat = b.layer("flat", FlattenSpec::new(), &[&bn])?;
+    let dense = b.layer("dense", DenseSpec::new(36, 7), &[&flat])?;
+    let bn = b.layer("bn3", BatchNormSpec { eps: 0.1, ..BatchNormSpec::new(7) }, &[&dense])?;
+    let again = b.layer("bn4", BatchNormSpec::new(7), &[&bn])?;
+    let tanh = b.layer("tanh", TanhSpec::new(), &[&again])?;
+    b.output("relu", &relu)?;
+    b.output("y", &tanh)
+}
+
+#[test]
+fn folded_norms_change_nothing() {
+    let x = formula::input(&[3, 4, 6, 5]);
+    let weights = formula::weights(&graph(norms));
+    // The reference cannot pad this far.
+    let mut unfolded = Session::new(norms, &weights, &options(Isa::Portable, "-all")).unwrap();
+    let expected = unfolded.run(&[&x]).unwrap();
+    for isa in Isa::available() {
+        for (passes, left) in [("", 1), ("-all", 4), ("-fold_batch_norm", 4), ("-fuse_activation", 1)] {
+            let mut session = Session::new(norms, &weights, &options(isa, passes)).unwrap();
+            assert_eq!(session.program_text().matches("channel_affine").count(), left, "{passes}");
+            let outputs = session.run(&[&x]).unwrap();
+            for i in 0..expected.len() {
+                for (&found, &right) in outputs.get(i).data().iter().zip(expected.get(i).data()) {
+                    assert!((found - right).abs() < 1e-5, "{isa} {passes}: {found} is not {right}");
+                }
+            }
         }
     }
 }

@@ -57,6 +57,15 @@ fn aligned_data_is_not_copied_and_misaligned_data_is_right() {
 }
 
 #[test]
+fn counters_of_training_steps_are_passed_over() {
+    let one = || Tensor::new(&[1], vec![1.0]).unwrap();
+    let weights = |name: &str| Weights::from_tensors([("a".to_owned(), one()), (name.to_owned(), one())]).unwrap();
+    let check = |name: &str| weights(name).check([("a", &[1][..])]);
+    assert!(check("bn1.num_batches_tracked").is_ok() && check("num_batches_tracked").is_ok());
+    assert!(check("bn1.batches").is_err());
+}
+
+#[test]
 fn converts_other_floats() {
     let header = r#"{"h":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[8,12]},"d":{"dtype":"F64","shape":[1],"data_offsets":[12,20]},"i":{"dtype":"I64","shape":[],"data_offsets":[20,28]}}"#;
     let halves = [0x3c00u16, 0xc248, 0x0001, 0x7c00]; // 1, −3.140625, 2⁻²⁴, ∞

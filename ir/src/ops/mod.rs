@@ -29,9 +29,11 @@ macro_rules! for_each_op {
             Mul mul MulSpec,
             Concat concat ConcatSpec,
             Identity identity IdentitySpec,
+            BatchNorm batch_norm BatchNormSpec,
             AdaptiveAvgPool2d adaptive_avg_pool2d AdaptiveAvgPool2dSpec,
             AdaptiveMaxPool2d adaptive_max_pool2d AdaptiveMaxPool2dSpec,
             GlobalMaxPool2d global_max_pool2d GlobalMaxPool2dSpec,
+            FractionalMaxPool2d fractional_max_pool2d FractionalMaxPool2dSpec,
             ConvTranspose2d conv_transpose2d ConvTranspose2dSpec,
             Upsample2d upsample2d Upsample2dSpec,
             Pad2d pad2d Pad2dSpec,
@@ -150,7 +152,10 @@ impl Op {
     /// ```
     pub fn summary(&self) -> String {
         let mut text = self.def().name.to_owned();
-        let told_by_shapes = |field: &Field| field.name.starts_with("in_") || field.name.starts_with("out_");
+        let told_by_shapes = |field: &Field| {
+            let name = field.name;
+            name.starts_with("in_") || name.starts_with("out_") || NAMES_OF_SIZES.contains(&name)
+        };
         let fields = self.fields().into_iter().filter(|field| !field.default && !told_by_shapes(field));
         for (index, field) in fields.enumerate() {
             let separator = if index == 0 { " " } else { ", " };
@@ -160,6 +165,9 @@ impl Op {
         text
     }
 }
+
+/// Fields that hold sizes of the input.
+const NAMES_OF_SIZES: &[&str] = &["num_features", "num_channels", "normalized_shape"];
 
 /// `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`, `PadMode::Reflect` as `reflect`.
 fn compact(value: &str) -> String {
@@ -223,6 +231,14 @@ fn normalize_dim(name: &'static str, dim: i64, rank: usize) -> Result<usize, Fau
     Err(Fault::new(&codes::BAD_ARGUMENT, message)
         .about(name)
         .advice(format!("use 1 to {rank}, or -1 for the last axis")))
+}
+
+/// What norms add to the variance is a number of at least 0.
+fn check_eps(eps: f64) -> Result<(), Fault> {
+    if eps >= 0.0 && eps.is_finite() {
+        return Ok(());
+    }
+    Err(Fault::new(&codes::BAD_ARGUMENT, format!("`eps` must be at least 0, not {eps}")).about("eps"))
 }
 
 /// PyTorch's rule for pools: padding of at most half of the kernel, so that no window lies in padding alone.

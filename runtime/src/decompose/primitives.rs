@@ -7,7 +7,7 @@
 use crate::graph::BATCH;
 use luminal::graph::Graph;
 use luminal::op::{
-    Add, Constant, ConstantValue, Contiguous, Exp2, Function, Log2, MaxReduce, Mul, Operator, Recip, SumReduce,
+    Add, Constant, ConstantValue, Contiguous, Exp2, Function, Log2, MaxReduce, Mul, Operator, Recip, Sqrt, SumReduce,
 };
 use luminal::prelude::{NodeIndex, ShapeTracker};
 use luminal::shape::symbolic::Expression;
@@ -172,6 +172,11 @@ impl<'a> Primitives<'a> {
     /// log₂ x.
     pub fn log2(&mut self, x: &Node) -> Node {
         self.unary(Log2, x)
+    }
+
+    /// √x.
+    pub fn sqrt(&mut self, x: &Node) -> Node {
+        self.unary(Sqrt, x)
     }
 
     /// 1/x.

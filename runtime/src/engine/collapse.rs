@@ -4,7 +4,7 @@ use super::Isa;
 use super::kernels::{Call, Kernel};
 use super::plan::{Lifetime, plan};
 use super::program::{Memory, Place, Program, Source, Step};
-use super::select::{Layer, is_alias, select, takes_activation};
+use super::select::{Layer, is_alias, select, takes_activation, takes_batch_norm};
 use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order, op_at};
 use crate::{Error, Weights};
 use luminal::graph::Graph;
@@ -141,16 +141,19 @@ fn draft(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<(Vec<Draft>
             let Some(sources) = sources.filter(|sources| !sources.is_empty()) else {
                 return Err(error(&layer.path, "the layer reads a value that no layer makes"));
             };
+            if layer.norm.is_some() && !takes_batch_norm(&layer.op) {
+                return Err(error(&layer.path, "its kernel cannot fold a batch norm"));
+            }
             if layer.activation.is_some() && !takes_activation(&layer.op) {
                 return Err(error(&layer.path, "its kernel cannot apply an activation"));
             }
             let mut value = sources[0].0;
             if !is_alias(&layer.op) {
-                let (op, activation) = (&layer.op, layer.activation);
+                let (op, norm, activation) = (&layer.op, layer.norm.as_ref(), layer.activation);
                 let (path, output) = (layer.path.as_str(), &*layer.shape);
                 let inputs: Vec<&[usize]> = sources.iter().map(|(_, shape)| &***shape).collect();
                 let (input, inputs, parameters) = (inputs[0], inputs.as_slice(), &parameters);
-                let chosen = Layer { path, op, input, inputs, output, parameters, activation, isa };
+                let chosen = Layer { path, op, input, inputs, output, parameters, norm, activation, isa };
                 drafts.push(Draft {
                     name: layer.path.clone(),
                     shape: layer.shape.clone(),

@@ -1,6 +1,7 @@
 //! The CPU engine: a graph of layers becomes one program, which runs without walking a graph and without allocating.
 
 mod collapse;
+mod fold;
 mod isa;
 mod kernels;
 mod plan;
@@ -12,4 +13,4 @@ pub use collapse::{ProgramOp, ProgramOutput, collapse};
 pub use isa::Isa;
 pub(crate) use program::Memory;
 pub use program::Program;
-pub(crate) use select::takes_activation;
+pub(crate) use select::{takes_activation, takes_batch_norm};

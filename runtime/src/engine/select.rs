@@ -3,6 +3,7 @@
 use super::Isa;
 use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
+use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
 use super::kernels::bilinear::Bilinear;
 use super::kernels::concat::Concat;
@@ -17,6 +18,7 @@ use super::kernels::softmax::Softmax;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
+use cnn_ir::ops::BatchNormSpec;
 use cnn_ir::ops::UpsampleMode;
 
 /// What a kernel is chosen by and made from.
@@ -28,8 +30,9 @@ pub(crate) struct Layer<'a> {
     pub input: &'a [usize],
     pub inputs: &'a [&'a [usize]],
     pub output: &'a [usize],
-    /// The full names of the op's parameters, in its order.
+    /// The full names of the op's parameters, in its order, then those of the batch norm.
     pub parameters: &'a [String],
+    pub norm: Option<&'a BatchNormSpec>,
     pub activation: Option<Activation>,
     pub isa: Isa,
 }
@@ -99,9 +102,11 @@ static TABLE: &[Row] = table! {
     Add on Isa::ALL, if |spec, layer, weights| true => Arithmetic::add(layer);
     Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
     Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
+    BatchNorm on Isa::ALL, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
     AdaptiveAvgPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
     AdaptiveMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
     GlobalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
+    FractionalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::fractional_max(spec, layer)?;
     ConvTranspose2d on Isa::ALL, if |spec, layer, weights| conv_transpose2d::applies(spec, layer)
         => ConvTranspose2d::new(spec, layer, weights)?;
     ConvTranspose2d on Isa::ALL, if |spec, layer, weights| true => PlainConvTranspose2d::new(spec, layer, weights)?;
@@ -115,7 +120,12 @@ static TABLE: &[Row] = table! {
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_))
+    matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_) | Op::BatchNorm(_))
+}
+
+/// Operators whose kernels fold a batch norm into their weights.
+pub(crate) fn takes_batch_norm(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_) | Op::Dense(_))
 }
 
 /// Operators that change nothing but the shape: no step, the output is the input.

@@ -5,12 +5,13 @@ use cnn_ir::{BuildError, Builder, Fault, Op, Shape, codes};
 use luminal::op::Operator;
 use luminal::prelude::{NodeIndex, ShapeTracker};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Luminal's tensors have at most six axes, the batch being one of them.
 const MAX_AXES: usize = 5;
 
-/// Luminal numbers the sources of a node in a byte.
-const MAX_SOURCES: usize = u8::MAX as usize;
+/// Luminal numbers the sources of a node in a byte, and a pass may add those of a batch norm.
+const MAX_SOURCES: usize = u8::MAX as usize - 4;
 
 /// Makes a [`LayerGraph`].
 ///
@@ -30,8 +31,9 @@ const MAX_SOURCES: usize = u8::MAX as usize;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Default)]
 pub struct LuminalBuilder {
+    /// Tells this builder's values from another's, whose nodes would be nonsense here.
+    id: u64,
     layers: LayerGraph,
     /// For every open block, the length of `path` before it.
     blocks: Vec<usize>,
@@ -43,14 +45,28 @@ pub struct LuminalBuilder {
 /// A value: the node that makes it and the shape of one example.
 #[derive(Debug, Clone)]
 pub struct Value {
+    builder: u64,
     node: NodeIndex,
     shape: Shape,
+}
+
+impl Default for LuminalBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl LuminalBuilder {
     /// An empty graph.
     pub fn new() -> Self {
-        Self::default()
+        static BUILDERS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: BUILDERS.fetch_add(1, Ordering::Relaxed),
+            layers: LayerGraph::default(),
+            blocks: Vec::new(),
+            path: String::new(),
+            paths: BTreeSet::new(),
+        }
     }
 
     /// The graph of the calls so far.
@@ -61,6 +77,14 @@ impl LuminalBuilder {
     /// The full name of something in the current block.
     fn full_name(&self, name: &str) -> String {
         format!("{}{name}", self.path)
+    }
+
+    fn check_origin(&self, path: &str, values: &[&Value]) -> Result<(), BuildError> {
+        if values.iter().all(|value| value.builder == self.id) {
+            return Ok(());
+        }
+        let fault = Fault::new(&codes::SHAPE_MISMATCH, "an input is a value of another builder");
+        Err(BuildError { path: path.to_owned(), fault })
     }
 
     fn add_node(&mut self, op: impl Operator + 'static, sources: &[(NodeIndex, ShapeTracker)]) -> NodeIndex {
@@ -88,11 +112,12 @@ impl Builder for LuminalBuilder {
         let op = InputOp { name: name.to_owned(), index: self.layers.inputs.len(), shape: shape.clone() };
         let node = self.add_node(op, &[]);
         self.layers.inputs.push(Port { name: name.to_owned(), node, shape: shape.clone() });
-        Ok(Value { node, shape })
+        Ok(Value { builder: self.id, node, shape })
     }
 
     fn layer(&mut self, name: &str, op: impl Into<Op>, inputs: &[&Value]) -> Result<Value, BuildError> {
         let (op, path) = (op.into(), self.full_name(name));
+        self.check_origin(&path, inputs)?;
         let error = |fault| BuildError { path: path.clone(), fault };
         let shapes: Vec<&Shape> = inputs.iter().map(|value| &value.shape).collect();
         let shape = op.output_shape(&shapes).map_err(error)?;
@@ -112,8 +137,8 @@ impl Builder for LuminalBuilder {
             sources.push((node, tracker(&tensor.shape)));
             self.layers.parameters.push(Parameter { name: parameter, node, shape: tensor.shape });
         }
-        let node = self.add_node(LayerOp { path, op, shape: shape.clone(), activation: None }, &sources);
-        Ok(Value { node, shape })
+        let node = self.add_node(LayerOp { path, op, shape: shape.clone(), norm: None, activation: None }, &sources);
+        Ok(Value { builder: self.id, node, shape })
     }
 
     fn begin_block(&mut self, name: &str, _definition: &str) {
@@ -129,6 +154,7 @@ impl Builder for LuminalBuilder {
     }
 
     fn output(&mut self, name: &str, value: &Value) -> Result<(), BuildError> {
+        self.check_origin(name, &[value])?;
         if self.layers.outputs.iter().any(|output| output.name == name) {
             let fault = Fault::new(&codes::DUPLICATE_NAME, format!("two outputs are named `{name}`"));
             return Err(BuildError { path: name.to_owned(), fault });

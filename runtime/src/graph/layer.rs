@@ -3,8 +3,8 @@
 //! They say what a network is. Passes, engines and [`Decompose`](crate::Decompose) replace them with something that
 //! runs; Luminal's executor alone cannot run them.
 
-use cnn_ir::ops::{ReluSpec, SigmoidSpec, TanhSpec};
-use cnn_ir::{Op, Shape};
+use cnn_ir::ops::{BatchNormSpec, ReluSpec, SigmoidSpec, TanhSpec};
+use cnn_ir::{Op, OpSpec, Shape, TensorSpec};
 use luminal::op::{InputTensor, Operator};
 use luminal::prelude::ShapeTracker;
 use luminal::tensor::Tensor;
@@ -21,7 +21,7 @@ pub struct InputOp {
     pub shape: Shape,
 }
 
-/// A trainable tensor: whoever runs the graph sets it once and keeps it.
+/// A parameter or buffer: whoever runs the graph sets it once and keeps it.
 #[derive(Clone, PartialEq)]
 pub struct ParameterOp {
     /// The full name, as in PyTorch's state dict: `layer1.0.conv1.weight`.
@@ -30,7 +30,7 @@ pub struct ParameterOp {
     pub shape: Vec<usize>,
 }
 
-/// One layer. Its sources are its values, then its parameters in the order of [`Op::parameters`].
+/// One layer. Its sources are its values, then its parameters in the order of [`LayerOp::parameters`].
 #[derive(Clone, PartialEq)]
 pub struct LayerOp {
     /// The layer's full name.
@@ -39,8 +39,18 @@ pub struct LayerOp {
     pub op: Op,
     /// The output's shape for one example.
     pub shape: Shape,
-    /// What a pass has fused behind the op: it is applied to every element of the result.
+    /// A batch norm that a pass has folded in behind the op.
+    pub norm: Option<BatchNormSpec>,
+    /// What a pass has fused behind that: it is applied to every element of the result.
     pub activation: Option<Activation>,
+}
+
+impl LayerOp {
+    /// The op's parameters, then those of the batch norm.
+    pub fn parameters(&self) -> Vec<TensorSpec> {
+        let norm = self.norm.as_ref().map(OpSpec::parameters);
+        self.op.parameters().into_iter().chain(norm.into_iter().flatten()).collect()
+    }
 }
 
 /// An element-wise function without parameters.
@@ -90,6 +100,9 @@ impl fmt::Debug for ParameterOp {
 impl fmt::Debug for LayerOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.op)?;
+        if let Some(norm) = &self.norm {
+            write!(f, " + {}", Op::from(norm.clone()))?;
+        }
         self.activation.map_or(Ok(()), |activation| write!(f, " + {activation:?}"))
     }
 }

@@ -42,7 +42,7 @@ pub struct Port {
     pub shape: Shape,
 }
 
-/// A trainable tensor.
+/// A parameter or buffer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// The full name, as in PyTorch's state dict.

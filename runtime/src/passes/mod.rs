@@ -1,9 +1,11 @@
 //! Rewriting passes over the graph of layers.
 
 mod drop_identity;
+mod fold_batch_norm;
 mod fuse_activation;
 
 pub use drop_identity::DropIdentity;
+pub use fold_batch_norm::FoldBatchNorm;
 pub use fuse_activation::FuseActivation;
 
 use crate::Error;
@@ -20,6 +22,7 @@ struct Pass {
 /// All passes, in the order in which they run.
 static PASSES: &[Pass] = &[
     Pass { name: "drop_identity", run: |graph| graph.apply(DropIdentity) },
+    Pass { name: "fold_batch_norm", run: |graph| graph.apply(FoldBatchNorm) },
     Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
 ];
 
@@ -89,7 +92,7 @@ pub fn validate(graph: &LayerGraph) -> Result<(), String> {
             .iter()
             .map(|(source, _, _)| *source)
             .partition(|source| op_at::<ParameterOp>(&graph.graph, *source).is_some());
-        let expected = layer.op.parameters();
+        let expected = layer.parameters();
         if parameters.len() != expected.len() {
             return Err(format!("{path} has {} parameters, not {}", parameters.len(), expected.len()));
         }
@@ -121,9 +124,9 @@ mod tests {
     fn switches() {
         let all = PassSwitches::default();
         assert_eq!("".parse::<PassSwitches>().unwrap(), all);
-        assert_eq!("-all, +drop_identity,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
+        assert_eq!("-all, +drop_identity,+fold_batch_norm,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
         assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
         let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
-        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_identity, fuse_activation");
+        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_identity, fold_batch_norm, fuse_activation");
     }
 }

@@ -8,6 +8,7 @@
 pub mod formula;
 mod geometry;
 pub mod lenet;
+mod norms;
 mod operators;
 mod options;
 mod oracle;
@@ -38,7 +39,15 @@ pub struct Problem {
 
 /// Every problem.
 pub fn problems() -> Vec<Problem> {
-    [operators::problems(), options::problems(), several::problems(), special::problems(), geometry::problems()].concat()
+    [
+        operators::problems(),
+        options::problems(),
+        several::problems(),
+        norms::problems(),
+        special::problems(),
+        geometry::problems(),
+    ]
+    .concat()
 }
 
 impl Problem {

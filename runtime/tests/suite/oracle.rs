@@ -1,7 +1,7 @@
 //! Every op by its definition, in f64, one loop per axis.
 
 use cnn_ir::Op;
-use cnn_ir::ops::{AvgPool2dSpec, Conv2dSpec, MaxPool2dSpec};
+use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, MaxPool2dSpec};
 
 /// The output for one example. Inputs are shapes and elements.
 pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
@@ -30,6 +30,7 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::Tanh(_) => each(f64::tanh),
         Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
         Op::Identity(_) => x,
+        Op::BatchNorm(spec) => batch_norm(spec, &x, &parameters),
         Op::Add(_) => (0..x.len()).map(|i| inputs.iter().map(|(_, x)| f64::from(x[i])).sum()).collect(),
         Op::Mul(_) => (0..output_shape.iter().product())
             .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
@@ -38,6 +39,7 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::AdaptiveAvgPool2d(_)
         | Op::AdaptiveMaxPool2d(_)
         | Op::GlobalMaxPool2d(_)
+        | Op::FractionalMaxPool2d(_)
         | Op::ConvTranspose2d(_)
         | Op::Upsample2d(_)
         | Op::Pad2d(_)
@@ -137,6 +139,17 @@ fn avg_pool2d(spec: &AvgPool2dSpec, input: &Map, output_shape: &[usize]) -> Vec<
         let counted = if spec.count_include_pad { padded } else { inside };
         sum / spec.divisor_override.unwrap_or(counted) as f64
     })
+}
+
+/// `parameters` are weight and bias, if it is affine, then mean and variance.
+fn batch_norm(spec: &BatchNormSpec, x: &[f64], parameters: &[Vec<f64>]) -> Vec<f64> {
+    let (affine, statistics) = if spec.affine { parameters.split_at(2) } else { (&[][..], parameters) };
+    let normalized = |i: usize| {
+        let channel = i * spec.num_features / x.len();
+        let y = (x[i] - statistics[0][channel]) / (statistics[1][channel] + spec.eps).sqrt();
+        if spec.affine { y * affine[0][channel] + affine[1][channel] } else { y }
+    };
+    (0..x.len()).map(normalized).collect()
 }
 
 fn product(sizes: &[usize]) -> usize {

@@ -85,12 +85,11 @@ impl Conv2d {
         });
         let packing = format!("{arrangement}{} groups in tiles of {}", spec.groups, tiles.max_rows());
         let pack = |weight: &[f32]| pack_rows(&arrange(weight), depth, all_rows);
-        let weight = weights.packed(layer.parameter("weight")?, &packing, pack)?;
-        let bias = if spec.bias {
-            let packing = format!("in {} lanes", tiles.lanes);
-            weights.packed(layer.parameter("bias")?, &packing, |bias| splat(bias, tiles.lanes))?
-        } else {
-            Arc::new(Buffer::zeros(out_channels * tiles.lanes, "packed weights")?)
+        let weight = layer.packed_weight(weights, &packing, pack)?;
+        let packing = format!("in {} lanes", tiles.lanes);
+        let bias = match layer.packed_bias(weights, &packing, |bias| splat(bias, tiles.lanes))? {
+            Some(bias) if spec.bias || layer.norm.is_some() => bias,
+            _ => Arc::new(Buffer::zeros(out_channels * tiles.lanes, "packed weights")?),
         };
         Ok(Self {
             tiles,

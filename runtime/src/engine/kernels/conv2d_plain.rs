@@ -21,8 +21,7 @@ impl PlainConv2d {
         let (Ok(input), Ok(output)) = (layer.input.try_into(), layer.output.try_into()) else {
             return Err(layer.error("a convolution takes maps"));
         };
-        let bias = if spec.bias { Some(weights.shared(layer.parameter("bias")?)?) } else { None };
-        let weight = weights.shared(layer.parameter("weight")?)?;
+        let (weight, bias) = (layer.weight(weights)?, layer.bias(weights)?);
         Ok(Self { spec: spec.clone(), input, output, weight, bias, epilogue: layer.epilogue() })
     }
 

@@ -38,17 +38,17 @@ impl Dense {
     pub fn new(spec: &DenseSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
         let tiles = Tiles::of(layer.isa);
         let (depth, width) = (spec.in_features, panel_width(spec, tiles));
-        let weight = weights
-            .packed(layer.parameter("weight")?, &format!("panels of {width}"), |w| pack_columns(w, depth, width))?;
+        let pack_weight = |weight: &[f32]| pack_columns(weight, depth, width);
+        let weight = layer.packed_weight(weights, &format!("panels of {width}"), pack_weight)?;
         let padded = spec.out_features.div_ceil(width).saturating_mul(width);
         let pack_bias = |bias: &[f32]| {
             let mut buffer = Buffer::zeros(padded, "packed weights")?;
             buffer.as_mut_slice()[..bias.len()].copy_from_slice(bias);
             Ok(buffer)
         };
-        let bias = match spec.bias {
-            true => weights.packed(layer.parameter("bias")?, &format!("padded to {padded}"), pack_bias)?,
-            false => Arc::new(pack_bias(&[])?),
+        let bias = match layer.packed_bias(weights, &format!("padded to {padded}"), pack_bias)? {
+            Some(bias) => bias,
+            None => Arc::new(pack_bias(&[])?),
         };
         Ok(Self {
             tiles,
@@ -156,8 +156,8 @@ impl PlainDense {
         Ok(Self {
             in_features: spec.in_features,
             out_features: spec.out_features,
-            weight: weights.shared(layer.parameter("weight")?)?,
-            bias: if spec.bias { Some(weights.shared(layer.parameter("bias")?)?) } else { None },
+            weight: layer.weight(weights)?,
+            bias: layer.bias(weights)?,
             epilogue: layer.epilogue(),
         })
     }

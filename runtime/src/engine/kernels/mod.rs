@@ -1,13 +1,14 @@
 //! Kernels: what a step of a program does.
 
 pub(crate) mod activation;
+pub(crate) mod affine;
 pub(crate) mod arithmetic;
 pub(crate) mod bilinear;
 pub(crate) mod concat;
-pub(crate) mod conv_transpose2d;
 pub(crate) mod conv2d;
 pub(crate) mod conv2d_copy;
 pub(crate) mod conv2d_plain;
+pub(crate) mod conv_transpose2d;
 pub(crate) mod dense;
 pub(crate) mod gather;
 pub(crate) mod gemm;
