@@ -106,6 +106,21 @@ fn norms() {
     let names: Vec<_> = norm.parameters().into_iter().map(|tensor| (tensor.name, tensor.trainable)).collect();
     assert_eq!(names, [("weight", true), ("bias", true), ("running_mean", false), ("running_var", false)]);
     assert_eq!(norm.cost(&Shape::new(&[6]).unwrap()).params, 12);
+
+    let map = [6, 5, 4];
+    assert_eq!(shape("group_norm", &[("groups", int(3))], &map), Ok(map.to_vec()));
+    assert_eq!(shape("group_norm", &[("groups", int(4))], &map), Err("cnn::groups_mismatch"));
+    assert_eq!(shape("group_norm", &[("groups", int(0))], &map), Err("cnn::bad_argument"));
+    assert_eq!(shape("layer_norm", &[], &map), Ok(map.to_vec()));
+    assert_eq!(shape("layer_norm", &[("axes", int(2))], &map), Ok(map.to_vec()));
+    assert_eq!(shape("layer_norm", &[("axes", int(4))], &map), Err("cnn::bad_argument"));
+    assert_eq!(shape("layer_norm", &[("eps", Value::Float(f64::NAN))], &map), Err("cnn::bad_argument"));
+    assert_eq!(shape("instance_norm", &[], &map), Ok(map.to_vec()));
+    assert_eq!(shape("instance_norm", &[], &[6, 1, 1]), Err("cnn::bad_rank"));
+    assert_eq!(shape("local_response_norm", &[("size", int(5))], &map), Ok(map.to_vec()));
+    assert_eq!(shape("local_response_norm", &[("size", int(0))], &map), Err("cnn::bad_argument"));
+    assert_eq!(shape("local_response_norm", &[("size", int(5)), ("beta", int(-1))], &map), Err("cnn::bad_argument"));
+    assert_eq!(shape("local_response_norm", &[("size", int(5))], &[6]), Err("cnn::bad_rank"));
 }
 
 #[test]

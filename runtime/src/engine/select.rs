@@ -12,6 +12,8 @@ use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
 use super::kernels::dense::{self, Dense, PlainDense};
 use super::kernels::gather::Gather;
+use super::kernels::local_response_norm::LocalResponseNorm;
+use super::kernels::norm::Norm;
 use super::kernels::pool::{GlobalAvgPool, Pool};
 use super::kernels::pool_ranges::RangePool;
 use super::kernels::softmax::Softmax;
@@ -103,6 +105,10 @@ static TABLE: &[Row] = table! {
     Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
     Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
     BatchNorm on Isa::ALL, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
+    GroupNorm on Isa::ALL, if |spec, layer, weights| true => Norm::group(spec, layer, weights)?;
+    LayerNorm on Isa::ALL, if |spec, layer, weights| true => Norm::layer(spec, layer, weights)?;
+    InstanceNorm on Isa::ALL, if |spec, layer, weights| true => Norm::instance(spec, layer, weights)?;
+    LocalResponseNorm on Isa::ALL, if |spec, layer, weights| true => LocalResponseNorm::new(spec, layer);
     AdaptiveAvgPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
     AdaptiveMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
     GlobalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
@@ -120,7 +126,9 @@ static TABLE: &[Row] = table! {
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_) | Op::Add(_) | Op::Mul(_) | Op::BatchNorm(_))
+    let makes_products = matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
+    let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
+    makes_products || is_norm || matches!(op, Op::Add(_) | Op::Mul(_))
 }
 
 /// Operators whose kernels fold a batch norm into their weights.

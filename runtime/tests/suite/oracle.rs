@@ -1,7 +1,7 @@
 //! Every op by its definition, in f64, one loop per axis.
 
 use cnn_ir::Op;
-use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, MaxPool2dSpec};
+use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, LocalResponseNormSpec, MaxPool2dSpec};
 
 /// The output for one example. Inputs are shapes and elements.
 pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
@@ -31,6 +31,13 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
         Op::Identity(_) => x,
         Op::BatchNorm(spec) => batch_norm(spec, &x, &parameters),
+        Op::GroupNorm(spec) => norm(&x, x.len() / spec.num_groups, spec.eps, x.len() / spec.num_channels, &parameters),
+        Op::InstanceNorm(spec) => {
+            let places = x.len() / spec.num_features;
+            norm(&x, places, spec.eps, places, &parameters)
+        }
+        Op::LayerNorm(spec) => norm(&x, product(&spec.normalized_shape), spec.eps, 1, &parameters),
+        Op::LocalResponseNorm(spec) => local_response_norm(spec, &x, shape),
         Op::Add(_) => (0..x.len()).map(|i| inputs.iter().map(|(_, x)| f64::from(x[i])).sum()).collect(),
         Op::Mul(_) => (0..output_shape.iter().product())
             .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
@@ -148,6 +155,29 @@ fn batch_norm(spec: &BatchNormSpec, x: &[f64], parameters: &[Vec<f64>]) -> Vec<f
         let channel = i * spec.num_features / x.len();
         let y = (x[i] - statistics[0][channel]) / (statistics[1][channel] + spec.eps).sqrt();
         if spec.affine { y * affine[0][channel] + affine[1][channel] } else { y }
+    };
+    (0..x.len()).map(normalized).collect()
+}
+
+/// Every `part` adjacent elements by their own mean and variance; every `run` share a weight and a bias.
+fn norm(x: &[f64], part: usize, eps: f64, run: usize, parameters: &[Vec<f64>]) -> Vec<f64> {
+    let parameter = |index: usize, i: usize, none: f64| parameters.get(index).map_or(none, |p| p[i / run % p.len()]);
+    let normalized = x.chunks(part).flat_map(|part| {
+        let mean = part.iter().sum::<f64>() / part.len() as f64;
+        let variance = part.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / part.len() as f64;
+        part.iter().map(move |v| (v - mean) / (variance + eps).sqrt())
+    });
+    normalized.enumerate().map(|(i, y)| y * parameter(0, i, 1.0) + parameter(1, i, 0.0)).collect()
+}
+
+fn local_response_norm(spec: &LocalResponseNormSpec, x: &[f64], shape: &[usize]) -> Vec<f64> {
+    let places = product(&shape[1..]);
+    let normalized = |i: usize| {
+        let (channel, place) = (i / places, i % places);
+        // As PyTorch: padded by size/2 and (size−1)/2 channels of zeros, and the mean over `size` of them.
+        let near = (0..shape[0]).filter(|c| c + spec.size / 2 >= channel && *c <= channel + (spec.size - 1) / 2);
+        let sum: f64 = near.map(|c| x[c * places + place].powi(2)).sum();
+        x[i] / (spec.k + spec.alpha * sum / spec.size as f64).powf(spec.beta)
     };
     (0..x.len()).map(normalized).collect()
 }
