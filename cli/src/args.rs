@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -201,7 +202,9 @@ pub fn explain(error: &clap::Error) -> ExitCode {
         _ => None,
     };
     match word.and_then(|word| Some((word, meant(word)?))) {
-        Some((word, meant)) => eprintln!("error: `{word}` is a file, not a command\n\n  help: {meant}"),
+        Some((word, meant)) => {
+            terminal::say(format_args!("error: `{word}` is a file, not a command\n\n  help: {meant}"))
+        }
         // A failure to print leaves nothing else to do.
         None => drop(error.print()),
     }

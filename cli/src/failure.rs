@@ -1,6 +1,7 @@
 //! What a command ends with when it does not succeed.
 
 use crate::args::MessageFormat;
+use crate::terminal;
 use std::io;
 use std::process::ExitCode;
 
@@ -27,10 +28,8 @@ impl Failure {
             Self::BrokenPipe => return ExitCode::SUCCESS,
             Self::Reported => {}
             Self::Message(message) => match format {
-                MessageFormat::Human => eprintln!("error: {message}"),
-                MessageFormat::Json => {
-                    eprintln!("{}", serde_json::json!({ "level": "error", "message": message }));
-                }
+                MessageFormat::Human => terminal::say(format_args!("error: {message}")),
+                MessageFormat::Json => terminal::say(serde_json::json!({ "level": "error", "message": message })),
             },
         }
         ExitCode::FAILURE

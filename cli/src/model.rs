@@ -55,11 +55,11 @@ fn print(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) {
     match format {
         MessageFormat::Human => {
             let style = if terminal::stderr_has_colour() { Style::Color } else { Style::Plain };
-            eprint!("{}", cnn_dsl::render(diagnostics, sources, style));
+            terminal::say(cnn_dsl::render(diagnostics, sources, style).trim_end_matches('\n'));
         }
         MessageFormat::Json => {
             for diagnostic in diagnostics {
-                eprintln!("{}", cnn_dsl::to_json(diagnostic, sources));
+                terminal::say(cnn_dsl::to_json(diagnostic, sources));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Numbers for people.
 
 /// The digits in groups of three: `61 706`.
-pub fn grouped(value: u64) -> String {
+pub fn grouped(value: u128) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {

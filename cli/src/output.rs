@@ -1,35 +1,52 @@
 //! Writing files whole or not at all.
 
 use crate::failure::Failure;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Writes a file by way of a temporary one beside it, so that an interruption leaves the old file as it was.
+///
+/// A link is followed; a device or a pipe is written to as it is; a file that may not be written stays.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    write(path, bytes).map_err(|error| {
+        // Errors about the temporary file name it, which would only confuse.
+        let reason = if error.get_ref().is_some() { io::Error::from(error.kind()) } else { error };
+        Failure::Message(format!("cannot write `{}`: {reason}", path.display()))
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let old = match OpenOptions::new().write(true).open(&target) {
+        Ok(mut file) if !file.metadata()?.is_file() => return file.write_all(bytes),
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
     };
-    let write = || {
-        let mut file = tempfile::Builder::new().prefix(".cnn-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        set_permissions(file.as_file(), path)?;
-        file.persist(path)?;
-        Ok::<(), std::io::Error>(())
-    };
-    write().map_err(|error| Failure::Message(format!("cannot write `{}`: {error}", path.display())))
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".cnn-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    set_permissions(file.as_file(), old.as_ref())?;
+    file.as_file().sync_all()?;
+    file.persist(&target)?;
+    // The new name is safe once the folder is; not every file system can do that.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// Temporary files are private; the result gets the rights of the file it replaces, or those of a new file.
 #[cfg(unix)]
-fn set_permissions(file: &std::fs::File, path: &Path) -> std::io::Result<()> {
+fn set_permissions(file: &File, old: Option<&File>) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).map_or(0o644, |metadata| metadata.permissions().mode());
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
+    let permissions = match old {
+        Some(old) => old.metadata()?.permissions(),
+        None => fs::Permissions::from_mode(0o644),
+    };
+    file.set_permissions(permissions)
 }
 
 #[cfg(not(unix))]
-fn set_permissions(_file: &std::fs::File, _path: &Path) -> std::io::Result<()> {
+fn set_permissions(_file: &File, _old: Option<&File>) -> io::Result<()> {
     Ok(())
 }

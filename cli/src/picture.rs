@@ -4,6 +4,7 @@ use crate::args::Fit;
 use crate::failure::Failure;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, ImageReader, Limits, RgbImage};
+use std::collections::TryReserveError;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -23,10 +24,12 @@ pub struct Preparation {
     pub std: Vec<f32>,
 }
 
-/// The largest side that is read: beyond it a small file could fill the memory.
+/// The largest side of a picture that is read: beyond it a small file could fill the memory.
 const MAX_SIDE: u32 = 1 << 14;
 /// The most memory that decoding may take, in bytes.
-const MAX_MEMORY: u64 = 512 << 20;
+const MAX_MEMORY: u64 = 256 << 20;
+/// The most pixels of a model's input.
+const MAX_PIXELS: usize = 1 << 24;
 
 impl Preparation {
     /// Checks that the shape and the numbers of channels go together.
@@ -36,8 +39,9 @@ impl Preparation {
                 "pictures have 1 channel (grey) or 3 (RGB), rows and columns, and the model's input has not".into(),
             ));
         };
-        if height.max(width) > MAX_SIDE as usize {
-            return Err(Failure::Message(format!("the model's input is larger than {MAX_SIDE} pixels")));
+        if height.saturating_mul(width) > MAX_PIXELS {
+            let text = format!("the model's input is {height}×{width}: pictures may have {MAX_PIXELS} pixels");
+            return Err(Failure::Message(text));
         }
         let per_channel = |name: &str, values: &[f32]| match values.len() {
             1 => Ok(vec![values[0]; channels]),
@@ -70,16 +74,16 @@ impl Preparation {
         reader.limits(limits);
         let picture = reader.decode().map_err(|e| match e {
             image::ImageError::Limits(_) => {
-                error(format!("it is larger than {MAX_SIDE}×{MAX_SIDE} pixels or {} MB", MAX_MEMORY >> 20))
+                error(format!("a side is longer than {MAX_SIDE} pixels, or it takes more than {} MB", MAX_MEMORY >> 20))
             }
             e => error(e.to_string()),
         })?;
-        self.append(&picture.to_rgb8(), values);
-        Ok(())
+        self.append(picture.into_rgb8(), values).map_err(|_| error("there is not enough memory".into()))
     }
 
-    fn append(&self, picture: &RgbImage, values: &mut Vec<f32>) {
+    fn append(&self, picture: RgbImage, values: &mut Vec<f32>) -> Result<(), TryReserveError> {
         let [channels, height, width] = self.shape;
+        values.try_reserve(channels * height * width)?;
         let picture = self.resize(picture, width as u32, height as u32);
         let channel = |pixel: &image::Rgb<u8>, channel: usize| -> f32 {
             let [r, g, b] = pixel.0.map(f32::from);
@@ -91,15 +95,16 @@ impl Preparation {
         for index in 0..channels {
             values.extend(picture.pixels().map(|pixel| channel(pixel, index)));
         }
+        Ok(())
     }
 
     /// Scales with a triangle filter over all source pixels, as Pillow's `BILINEAR` does.
-    fn resize(&self, picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    fn resize(&self, picture: RgbImage, width: u32, height: u32) -> RgbImage {
         if picture.dimensions() == (width, height) {
-            return picture.clone();
+            return picture;
         }
         match self.fit {
-            Fit::Stretch => imageops::resize(picture, width, height, FilterType::Triangle),
+            Fit::Stretch => imageops::resize(&picture, width, height, FilterType::Triangle),
             Fit::Crop => {
                 let scale = (f64::from(width) / f64::from(picture.width()))
                     .max(f64::from(height) / f64::from(picture.height()));
@@ -107,7 +112,7 @@ impl Preparation {
                 let part = |shown: u32, whole: u32| ((f64::from(shown) / scale).round() as u32).clamp(1, whole);
                 let (w, h) = (part(width, picture.width()), part(height, picture.height()));
                 let (x, y) = ((picture.width() - w) / 2, (picture.height() - h) / 2);
-                let part = imageops::crop_imm(picture, x, y, w, h).to_image();
+                let part = imageops::crop_imm(&picture, x, y, w, h).to_image();
                 imageops::resize(&part, width, height, FilterType::Triangle)
             }
         }
@@ -121,7 +126,7 @@ mod tests {
     fn prepare(shape: &[usize], fit: Fit, picture: &RgbImage) -> Vec<f32> {
         let preparation = Preparation::new(shape, fit, false, &[0.0], &[1.0]).unwrap();
         let mut values = Vec::new();
-        preparation.append(picture, &mut values);
+        preparation.append(picture.clone(), &mut values).unwrap();
         values
     }
 

@@ -13,18 +13,24 @@ pub fn layers(network: &Network, batch: Option<u32>) -> String {
         Some(batch) => format!("{batch}×{shape}"),
         None => shape.to_string(),
     };
-    let count = |value: u64| if value == 0 { "–".into() } else { grouped(value) };
-    let macs = |value: u64| count(value.saturating_mul(batch.unwrap_or(1).into()));
+    let count = |value: u128| if value == 0 { "–".into() } else { grouped(value) };
+    let macs = |value: u64| count(u128::from(value) * u128::from(batch.unwrap_or(1)));
     let mut rows: Vec<[String; 5]> = vec![HEADER.map(str::to_owned)];
     for input in &network.inputs {
         rows.push([input.name.clone(), "input".into(), shape(&input.shape), "–".into(), "–".into()]);
     }
     for (index, layer) in network.layers.iter().enumerate() {
         let cost = network.layer_cost(index);
-        rows.push([network.path(index), layer.op.summary(), shape(&layer.shape), count(cost.params), macs(cost.macs)]);
+        rows.push([
+            network.path(index),
+            layer.op.summary(),
+            shape(&layer.shape),
+            count(cost.params.into()),
+            macs(cost.macs),
+        ]);
     }
     let total = network.cost();
-    rows.push(["total".into(), String::new(), String::new(), grouped(total.params), macs(total.macs)]);
+    rows.push(["total".into(), String::new(), String::new(), grouped(total.params.into()), macs(total.macs)]);
     align(&rows)
 }
 

@@ -1,6 +1,6 @@
 //! What the terminal can do, and grey pictures drawn with it.
 
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 /// Whether the standard output shows colours.
 pub fn stdout_has_colour() -> bool {
@@ -16,6 +16,11 @@ pub fn stderr_has_colour() -> bool {
 fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+/// Prints a line to the standard error; if that cannot be written, there is nobody to tell.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 /// The width of the terminal in characters; 80 where there is none.

@@ -230,6 +230,8 @@ fn other_arguments_that_do_not_fit_are_refused() {
     refuses(&["--classes", "two.txt", boot], "2 lines");
     refuses(&["--classes", "none.txt", boot], "none.txt");
     refuses(&["--classes", "lenet.safetensors", boot], "lenet.safetensors");
+    #[cfg(unix)]
+    refuses(&["--classes", "/dev/zero", boot], "too many");
     refuses(&["--mean", "0.1,0.2", boot], "--mean");
     refuses(&["--std", "0", boot], "--std");
     refuses(&["--model", "Other", boot], "LeNet");
@@ -246,6 +248,31 @@ fn an_output_that_cannot_be_written_leaves_nothing_behind() {
     assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "no/such/folder/lenet.rs"]).contains("lenet.rs"));
     assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "folder"]).contains("folder"));
     assert_eq!(fs::read_dir(workspace.0.path()).unwrap().count(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_devices_written_and_rights_kept() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let workspace = Workspace::new();
+    fs::write(workspace.path("real.rs"), "old").unwrap();
+    fs::set_permissions(workspace.path("real.rs"), fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("real.rs", workspace.path("link.rs")).unwrap();
+    workspace.prints(&["emit", "lenet.cnn", "-o", "link.rs"]);
+    assert!(fs::symlink_metadata(workspace.path("link.rs")).unwrap().is_symlink());
+    assert!(fs::read_to_string(workspace.path("real.rs")).unwrap().contains("LeNet"));
+    assert_eq!(fs::metadata(workspace.path("real.rs")).unwrap().permissions().mode() & 0o777, 0o600);
+    workspace.prints(&["emit", "lenet.cnn", "-o", "/dev/null"]);
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
+#[test]
+fn saved_files_that_were_changed_are_kept() {
+    let workspace = Workspace::new();
+    workspace.write("lenet.cnn", "// mine\n");
+    let text = workspace.prints(&["demo", "--save", "."]);
+    assert!(text.contains("kept ./lenet.cnn"), "{text}");
+    assert_eq!(fs::read_to_string(workspace.path("lenet.cnn")).unwrap(), "// mine\n");
 }
 
 #[test]

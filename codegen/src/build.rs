@@ -3,6 +3,7 @@
 use crate::emit::emit;
 use crate::read::{ReadError, read_source};
 use cnn_dsl::{Diagnostic, Level, Settings, Sources, Style};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -105,17 +106,28 @@ impl Build {
                 return Err(BuildScriptError::Usage(text.into()));
             }
         };
-        let mut rendered = String::new();
+        let mut stems = BTreeMap::new();
+        let mut errors = Vec::new();
         for path in &self.files {
             println!("cargo::rerun-if-changed={}", path.display());
-            rendered.push_str(&compile_file(path, &settings, &out_dir)?);
+            if let Some(first) = stems.insert(path.file_stem(), path) {
+                let (first, second) = (first.display(), path.display());
+                errors.push(BuildScriptError::Usage(format!("`{first}` and `{second}` would make the same .rs file")));
+            } else if let Err(error) = compile_file(path, &settings, &out_dir) {
+                errors.push(error);
+            }
         }
-        if rendered.is_empty() { Ok(()) } else { Err(BuildScriptError::Diagnostics(rendered)) }
+        match errors.len() {
+            0 | 1 => errors.pop().map_or(Ok(()), Err),
+            _ => {
+                let texts: Vec<String> = errors.iter().map(|error| error.to_string().trim_end().to_owned()).collect();
+                Err(BuildScriptError::Diagnostics(texts.join("\n\n")))
+            }
+        }
     }
 }
 
-/// Compiles one file and returns its errors, rendered.
-fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<String, BuildScriptError> {
+fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<(), BuildScriptError> {
     // The name goes into generated text, so it has the same separators everywhere.
     let name = path.to_string_lossy().replace('\\', "/");
     let (sources, mut diagnostics) = read_source(path, &name)?;
@@ -127,7 +139,7 @@ fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<Stri
     }
     let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.into_iter().partition(|d| d.level == Level::Error);
     if !errors.is_empty() {
-        return Ok(cnn_dsl::render(&errors, &sources, Style::Plain));
+        return Err(BuildScriptError::Diagnostics(cnn_dsl::render(&errors, &sources, Style::Plain)));
     }
     for warning in &warnings {
         println!("cargo::warning={}", one_line(warning, &sources));
@@ -137,8 +149,7 @@ fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<Stri
     };
     let code = emit(&models, &name).map_err(BuildScriptError::Usage)?;
     let target = out_dir.join(stem).with_extension("rs");
-    write(&target, &code).map_err(|source| BuildScriptError::Write { path: target, source })?;
-    Ok(String::new())
+    write(&target, &code).map_err(|source| BuildScriptError::Write { path: target, source })
 }
 
 /// `message (file:line:column)`: Cargo shows one line per warning.

@@ -5,7 +5,7 @@ use crate::inline::InlineSource;
 use crate::read::read_source;
 use crate::skeleton::skeleton;
 use cnn_dsl::{Compilation, Diagnostic, Level, Settings, Sources, Style};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use std::path::Path;
 
@@ -38,8 +38,27 @@ fn expand_inline(input: TokenStream) -> TokenStream {
             syn::Error::new_spanned(tokens, message(diagnostic, &sources)).to_compile_error()
         });
     let errors: TokenStream = errors.collect();
+    let warnings = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Warning);
+    let warnings: TokenStream = warnings
+        .map(|diagnostic| {
+            let span = inline.tokens(diagnostic.span()).into_iter().next().map_or(Span::call_site(), |t| t.span());
+            warning(&message(diagnostic, &sources), span)
+        })
+        .collect();
     let code = models(&compilation);
-    quote! { #errors #code }
+    quote! { #errors #warnings #code }
+}
+
+/// A warning by rustc: macros cannot give one of their own, but the use of something deprecated is one.
+fn warning(text: &str, span: Span) -> TokenStream {
+    quote_spanned! {span=>
+        const _: () = {
+            #[deprecated(note = #text)]
+            #[allow(non_upper_case_globals)]
+            const model: () = ();
+            model
+        };
+    }
 }
 
 /// A diagnostic as the text of a compile error, under which rustc draws the primary place itself.
@@ -78,13 +97,19 @@ fn expand_file(literal: &syn::LitStr) -> TokenStream {
     let mut compilation = Compilation::default();
     if diagnostics.is_empty() {
         compilation = cnn_dsl::compile(&sources, &Settings::default());
-        diagnostics.append(&mut compilation.diagnostics);
-        compilation.diagnostics.clone_from(&diagnostics);
+        diagnostics = std::mem::take(&mut compilation.diagnostics);
     }
-    diagnostics.retain(|diagnostic| diagnostic.level == Level::Error);
-    let errors = (!diagnostics.is_empty()).then(|| {
-        let rendered = cnn_dsl::render(&diagnostics, &sources, Style::Plain);
-        let count = diagnostics.len();
+    let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.into_iter().partition(|d| d.level == Level::Error);
+    let warnings: TokenStream = warnings
+        .iter()
+        .map(|diagnostic| {
+            let rendered = cnn_dsl::render(std::slice::from_ref(diagnostic), &sources, Style::Plain);
+            warning(&format!("in `{name}`\n\n{rendered}"), span)
+        })
+        .collect();
+    let errors = (!errors.is_empty()).then(|| {
+        let rendered = cnn_dsl::render(&errors, &sources, Style::Plain);
+        let count = errors.len();
         let text = format!("`{name}` has {count} error{}\n\n{rendered}", if count == 1 { "" } else { "s" });
         syn::Error::new(span, text).to_compile_error()
     });
@@ -93,7 +118,7 @@ fn expand_file(literal: &syn::LitStr) -> TokenStream {
     let track = quote_spanned! {span=>
         const _: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #literal));
     };
-    quote! { #errors #code #track }
+    quote! { #errors #warnings #code #track }
 }
 
 /// The modules of the models that compiled, and skeletons of those that did not.

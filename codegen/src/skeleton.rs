@@ -4,14 +4,15 @@ use crate::emit::{ident, module_name};
 use cnn_dsl::Outline;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use std::collections::BTreeSet;
 
 /// The same names as the real module, with bodies that never run, since the crate does not compile.
 pub(crate) fn skeleton(outline: &Outline) -> TokenStream {
     let (module, model) = (ident(&module_name(&outline.name)), ident(&outline.name));
     let inputs: Vec<_> = outline.inputs.iter().map(|name| ident(name)).collect();
     let outputs: Vec<_> = outline.outputs.iter().map(|name| ident(name)).collect();
-    let shapes =
-        outline.inputs.iter().chain(&outline.outputs).map(|name| format_ident!("{}_SHAPE", name.to_uppercase()));
+    let names = outline.inputs.iter().chain(&outline.outputs).map(|name| name.to_uppercase()).collect::<BTreeSet<_>>();
+    let shapes = names.iter().map(|name| format_ident!("{name}_SHAPE"));
     quote! {
         #[allow(dead_code, missing_docs, unused_variables)]
         pub mod #module {
@@ -21,7 +22,7 @@ pub(crate) fn skeleton(outline: &Outline) -> TokenStream {
             #[derive(Debug, Clone, Copy)]
             pub struct Outputs<'a> {
                 #(pub #outputs: ::cnn::TensorView<'a>,)*
-                marker: ::core::marker::PhantomData<&'a ()>,
+                __lifetime: ::core::marker::PhantomData<&'a ()>,
             }
 
             impl #model {

@@ -77,3 +77,28 @@ fn errors_are_rendered_and_the_last_good_file_stays() {
     let error = Build::new().file(&source).out_dir(&nowhere).compile().unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
 }
+
+#[test]
+fn awkward_names_become_names_of_their_own() {
+    let text = code("model lenet { input x: [2] relu output x }");
+    assert!(text.contains("pub mod lenet_model") && text.contains("pub struct lenet"), "{text}");
+    assert!(text.contains("X_SHAPE: ") && text.contains("X_SHAPE_2: "), "{text}");
+    let text = code("model Cnn { input x: [2] input unused: [3] relu }");
+    assert!(text.contains("pub mod cnn_model") && text.contains("let _unused = "), "{text}");
+}
+
+#[test]
+fn two_files_that_would_make_one_are_refused_and_all_errors_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a", "b"].map(|name| {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let path = folder.path().join(name).join("net.cnn");
+        fs::write(&path, "model Net { input x: [2] rellu }").unwrap();
+        path
+    });
+    let build = Build::new().file(&files[0]).file(&files[1]).file("missing.cnn").out_dir(folder.path());
+    let error = build.compile().unwrap_err().to_string();
+    for part in ["did you mean `relu`", "would make the same .rs file", "cannot read `missing.cnn`"] {
+        assert!(error.contains(part), "{error}");
+    }
+}

@@ -39,3 +39,10 @@ fn what_is_no_model_and_no_file_is_refused() {
     );
     assert!(says(quote!(model Tensor { input x: [1] relu })).contains("cannot be called `Tensor`"));
 }
+
+#[test]
+fn warnings_reach_rustc() {
+    let text = expand(quote!(model Net(unused: int = 1) { input x: [1] relu })).to_string();
+    assert!(text.contains("deprecated") && text.contains("cnn::unused_parameter"), "{text}");
+    assert!(!text.contains("compile_error"), "{text}");
+}

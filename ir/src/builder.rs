@@ -93,6 +93,11 @@ impl NetworkBuilder {
         self.network.shape(value)
     }
 
+    /// The number of layers made so far.
+    pub fn layers(&self) -> usize {
+        self.network.layers.len()
+    }
+
     /// The network, validated.
     ///
     /// # Errors
@@ -160,9 +165,13 @@ impl Builder for NetworkBuilder {
     }
 
     fn end_block(&mut self) {
-        if let Some(parent) = self.network.blocks[self.current.index()].parent {
-            self.current = parent;
+        let Block { parent: Some(parent), ref members, .. } = self.network.blocks[self.current.index()] else { return };
+        // A block without layers is the identity. Nothing was made since it began, so it is the last.
+        if members.is_empty() {
+            self.network.blocks.pop();
+            self.network.blocks[parent.index()].members.pop();
         }
+        self.current = parent;
     }
 
     fn output(&mut self, name: &str, value: &ValueId) -> Result<(), BuildError> {
@@ -212,8 +221,12 @@ impl Builder for TraceBuilder {
 
     fn layer(&mut self, name: &str, op: impl Into<Op>, inputs: &[&usize]) -> Result<usize, BuildError> {
         let op = op.into();
-        let shapes: Vec<&Shape> = inputs.iter().map(|&&value| &self.shapes[value]).collect();
-        let shape = op.output_shape(&shapes).map_err(|fault| BuildError { path: name.to_owned(), fault })?;
+        let error = |fault| BuildError { path: name.to_owned(), fault };
+        let shapes: Option<Vec<&Shape>> = inputs.iter().map(|&&value| self.shapes.get(value)).collect();
+        let Some(shapes) = shapes else {
+            return Err(error(Fault::new(&codes::SHAPE_MISMATCH, "an input is a value of another network")));
+        };
+        let shape = op.output_shape(&shapes).map_err(error)?;
         let inputs: Vec<String> = inputs.iter().map(|value| format!("%{value}")).collect();
         self.line(format_args!("%{} = {name}: {op} ({}) -> {shape}", self.shapes.len(), inputs.join(", ")));
         Ok(self.value(shape))

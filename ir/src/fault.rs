@@ -17,7 +17,7 @@ pub struct Fault {
     /// The arithmetic, one line each.
     pub figures: Vec<String>,
     /// What to do instead.
-    pub fix: Option<Fix>,
+    pub fix: Option<Box<Fix>>,
 }
 
 /// The part of a call that a fault is about.
@@ -84,7 +84,7 @@ impl Fault {
     /// Adds the suggestion.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
-        self.fix = Some(fix);
+        self.fix = Some(Box::new(fix));
         self
     }
 

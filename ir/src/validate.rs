@@ -41,13 +41,16 @@ impl Network {
 
     fn check_names(&self) -> Result<(), BuildError> {
         let mut seen = BTreeSet::new();
+        // Full names, since a name may hold dots itself.
         let layers = self.layers.iter().map(|layer| (layer.block, &layer.name));
         let blocks = self.blocks.iter().filter_map(|block| block.parent.map(|parent| (parent, &block.name)));
         for (block, name) in layers.chain(blocks) {
-            if !seen.insert((block, name)) {
+            let path = join(&self.block_path(block), name);
+            if seen.contains(&path) {
                 let fault = Fault::new(&codes::DUPLICATE_NAME, format!("two layers are named `{name}`"));
-                return Err(BuildError { path: join(&self.block_path(block), name), fault });
+                return Err(BuildError { path, fault });
             }
+            seen.insert(path);
         }
         for (kind, names) in [
             ("inputs", self.inputs.iter().map(|input| &input.name).collect::<Vec<_>>()),

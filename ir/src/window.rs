@@ -50,16 +50,13 @@ impl Window {
             let Some(extent) = d.checked_mul(k - 1).and_then(|v| v.checked_add(1)) else {
                 return Err(Fault::new(&codes::TOO_LARGE, "the dilated kernel is too large").about("kernel"));
             };
-            if extent > padded {
+            // Rounding up, PyTorch lets a last window reach past the padded input, and so a first one.
+            let reach = if self.ceil_mode { padded.saturating_add(s - 1) } else { padded };
+            if extent > reach {
                 return Err(self.too_large(axis, n, padded, extent));
             }
-            let room = padded - extent;
-            output[axis] = if self.ceil_mode {
-                let up = room.div_ceil(s) + 1;
-                if (up - 1) * s >= n + before { up - 1 } else { up }
-            } else {
-                room / s + 1
-            };
+            let outputs = (reach - extent) / s + 1;
+            output[axis] = if self.ceil_mode && (outputs - 1) * s >= n + before { outputs - 1 } else { outputs };
         }
         Ok(output)
     }

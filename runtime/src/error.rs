@@ -148,12 +148,14 @@ pub struct WeightsMismatch {
     pub unexpected: Vec<String>,
     /// Parameters of another shape: name, the network's shape, the weights' shape.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Parameters whose type does not convert to f32: name and type.
+    pub mistyped: Vec<(String, String)>,
 }
 
 impl WeightsMismatch {
     /// Whether there is no difference.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty() && self.mistyped.is_empty()
     }
 }
 
@@ -163,10 +165,13 @@ impl fmt::Display for WeightsMismatch {
         for (name, expected, found) in &self.misshapen {
             write!(f, "\n  wrong shape: `{name}` must be {expected:?}, but is {found:?}")?;
         }
+        for (name, dtype) in &self.mistyped {
+            write!(f, "\n  wrong type: `{name}` is {dtype}; F32, F16, BF16 and F64 can be used")?;
+        }
         for (name, near) in &self.missing {
             write!(f, "\n  missing: `{name}`")?;
             if let Some(near) = near {
-                write!(f, " (did you mean to call `{near}` so?)")?;
+                write!(f, " (the weights have `{near}`)")?;
             }
         }
         for name in &self.unexpected {

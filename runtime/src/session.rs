@@ -88,7 +88,6 @@ impl Session {
         let mut builder = LuminalBuilder::new();
         build(&mut builder)?;
         let mut graph = builder.finish();
-        weights.check(graph.parameters().iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
         passes.run(&mut graph)?;
         Ok(Self::from_program(collapse(&mut graph, weights, isa)?))
     }

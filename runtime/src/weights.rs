@@ -135,7 +135,7 @@ impl Weights {
     /// parameters, `num_batches_tracked`, is passed over.
     ///
     /// # Errors
-    /// Every missing, unexpected and mis-shaped name at once; or a type that does not convert to f32.
+    /// Every missing, unexpected, mis-shaped and mistyped name at once.
     pub fn check<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<(), Error> {
         let parameters: BTreeMap<&str, &[usize]> = parameters.into_iter().collect();
         let mut difference = WeightsMismatch {
@@ -156,6 +156,9 @@ impl Weights {
                     difference.misshapen.push((name.to_owned(), shape.to_vec(), found.to_vec()));
                 }
                 Some(_) => {}
+            }
+            if let Some(entry) = self.0.entries.get(name).filter(|entry| !entry.is_float()) {
+                difference.mistyped.push((name.to_owned(), format!("{:?}", entry.dtype)));
             }
         }
         if !difference.is_empty() {
@@ -257,6 +260,11 @@ fn read_header(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
 }
 
 impl Entry {
+    /// Whether the elements are f32 or convert to it.
+    fn is_float(&self) -> bool {
+        matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::BF16 | Dtype::F16)
+    }
+
     fn elements<'a>(&'a self, name: &str, bytes: &'a [u8]) -> Result<&'a [f32], Error> {
         if let Some(own) = self.own.get() {
             return Ok(own);

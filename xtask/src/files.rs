@@ -7,7 +7,8 @@ use std::{fs, io};
 const MAX_LINES: usize = 800;
 
 /// What an absolute path starts with.
-const ABSOLUTE: &[&str] = &["/home/", "/root/", "/work/", "/Users/", "/tmp/", "C:\\"];
+const ABSOLUTE: &[&str] =
+    &["/home/", "/root/", "/work/", "/Users/", "/tmp/", "/opt/", "/var/", "/usr/", "/mnt/", "C:\\"];
 
 /// Rust files that are too long, and snapshots and expected outputs with absolute paths in them.
 pub fn check(root: &Path) -> Vec<String> {

@@ -19,8 +19,8 @@ pub fn run(args: &Check, format: MessageFormat) -> Result<(), Failure> {
             out,
             "{}: no errors ({layers} layers, {} parameters, {} MACs)",
             network.name,
-            grouped(cost.params),
-            grouped(cost.macs)
+            grouped(cost.params.into()),
+            grouped(cost.macs.into())
         )?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use cnn::{CompileOptions, Network, Session, Tensor};
 use cnn_dsl::{Settings, Sources};
 use cnn_models::fashion_mnist::{CLASSES, Picture, pictures};
 use std::io::{Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How many pictures are drawn, and how many are saved.
@@ -43,8 +43,12 @@ pub fn run(args: &Demo) -> Result<(), Failure> {
         percent(right as f64 / results.len().max(1) as f64),
         1000.0 * times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64(),
     )?;
-    let folder = args.save.as_deref().map(save).transpose()?;
-    write!(out, "{}", next_steps(folder))?;
+    if let Some(folder) = &args.save {
+        for kept in save(folder)? {
+            writeln!(out, "kept {}, which differs from what would be written", kept.display())?;
+        }
+    }
+    write!(out, "{}", next_steps(args.save.as_deref()))?;
     Ok(())
 }
 
@@ -109,22 +113,35 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", 1000.0 * time.as_secs_f64())
 }
 
-/// Writes what the demonstration used into a folder, as files for the other commands.
-fn save(folder: &Path) -> Result<&Path, Failure> {
+/// Writes what the demonstration used into a folder, as files for the other commands. Files that are there already
+/// and differ are kept, since their owner may have changed them; their names are returned.
+fn save(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|error| Failure::Message(format!("cannot create `{}`: {error}", folder.display())))?;
-    write_file(&folder.join("lenet.cnn"), cnn_models::sources::LENET.as_bytes())?;
-    write_file(&folder.join("lenet.safetensors"), cnn_models::weights::LENET)?;
-    write_file(&folder.join("classes.txt"), (CLASSES.join("\n") + "\n").as_bytes())?;
+    let mut kept = Vec::new();
+    let mut write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        match std::fs::read(&path) {
+            Ok(old) if old == bytes => Ok(()),
+            Ok(_) => {
+                kept.push(path);
+                Ok(())
+            }
+            Err(_) => write_file(&path, bytes),
+        }
+    };
+    write("lenet.cnn", cnn_models::sources::LENET.as_bytes())?;
+    write("lenet.safetensors", cnn_models::weights::LENET)?;
+    write("classes.txt", (CLASSES.join("\n") + "\n").as_bytes())?;
     for (index, picture) in pictures().iter().take(DRAWN).enumerate() {
         let mut png = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut png);
         let size = Picture::SIZE as u32;
         image::ImageEncoder::write_image(encoder, picture.pixels, size, size, image::ExtendedColorType::L8)
             .map_err(Failure::new)?;
-        write_file(&folder.join(format!("{index}-{}.png", class(picture.label).replace(' ', "-"))), &png)?;
+        write(&format!("{index}-{}.png", class(picture.label).replace(' ', "-")), &png)?;
     }
-    Ok(folder)
+    Ok(kept)
 }
 
 fn next_steps(folder: Option<&Path>) -> String {

@@ -7,7 +7,8 @@ use crate::number::percent;
 use crate::picture::Preparation;
 use crate::predictions::{Prediction, are_probabilities, rank};
 use cnn::{CompileOptions, Network, Session, Tensor, Weights};
-use std::io::{Write, stdout};
+use std::fs::File;
+use std::io::{Read, Write, stdout};
 use std::path::Path;
 
 /// Class files are lists of names; anything larger is something else.
@@ -39,7 +40,14 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
             continue;
         }
         let outputs = session.run(&[&Tensor::new(&shape, values)?])?;
-        let mut ranked = rank(outputs.get(output).data(), are_probabilities(&network, output));
+        let scores = outputs.get(output).data();
+        if scores.iter().any(|score| score.is_nan()) {
+            let text = format!("`{}`: the scores are not numbers (NaN); are these the right weights?", path.display());
+            Failure::Message(text).report(format);
+            failed = true;
+            continue;
+        }
+        let mut ranked = rank(scores, are_probabilities(&network, output));
         ranked.truncate(args.top as usize);
         if args.json {
             writeln!(out, "{}", json(path, &ranked, classes.as_deref()))?;
@@ -80,11 +88,13 @@ fn output_index(network: &Network, name: Option<&str>) -> Result<usize, Failure>
 
 fn read_classes(path: &Path, expected: usize) -> Result<Vec<String>, Failure> {
     let error = |reason: String| Failure::Message(format!("cannot read the classes in `{}`: {reason}", path.display()));
-    let size = std::fs::metadata(path).map_err(|e| error(e.to_string()))?.len();
-    if size > MAX_CLASS_FILE {
-        return Err(error(format!("{size} bytes are too many for a list of names")));
+    let file = File::open(path).map_err(|e| error(e.to_string()))?;
+    let mut text = String::new();
+    file.take(MAX_CLASS_FILE + 1).read_to_string(&mut text).map_err(|e| error(e.to_string()))?;
+    if text.len() as u64 > MAX_CLASS_FILE {
+        return Err(error(format!("more than {MAX_CLASS_FILE} bytes are too many for a list of names")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| error(e.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}').trim_end();
     let classes: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if classes.len() != expected {
         return Err(error(format!("it has {} lines, but the model has {expected} classes", classes.len())));

@@ -1,6 +1,6 @@
 //! The type a model becomes: constants, constructors, `run`.
 
-use super::body::{emit_body, shape_constant};
+use super::body::{emit_body, shape_constants};
 use super::doc::{model_doc, thousands};
 use super::names::ident;
 use cnn_ir::{Network, Shape};
@@ -27,7 +27,7 @@ pub(super) fn emit_api(network: &Network) -> TokenStream {
         impl #model {
             #constants
 
-            /// Compiles the network for this CPU with these weights, which are shared and not copied.
+            /// Compiles the network for this CPU. Weights, and what is packed from them, are shared between models.
             ///
             /// # Errors
             /// Parameters that are missing, unexpected or have another shape; all of them are named.
@@ -76,8 +76,8 @@ fn emit_outputs(network: &Network) -> TokenStream {
 fn emit_constants(network: &Network) -> TokenStream {
     let inputs = network.inputs.iter().map(|input| (&input.name, &input.shape));
     let outputs = network.outputs.iter().map(|output| (&output.name, network.shape(output.value)));
-    let shapes = inputs.chain(outputs).map(|(name, shape)| {
-        let (constant, sizes, rank) = (shape_constant(name), sizes(shape), Literal::usize_unsuffixed(shape.len()));
+    let shapes = inputs.chain(outputs).zip(shape_constants(network)).map(|((name, shape), constant)| {
+        let (sizes, rank) = (sizes(shape), Literal::usize_unsuffixed(shape.len()));
         let doc = format!(" The shape of `{name}`, without the batch.");
         quote! { #[doc = #doc] pub const #constant: [usize; #rank] = [#(#sizes),*]; }
     });

@@ -1,17 +1,22 @@
 //! The calls that build a network, as Rust statements.
 
 use super::names::{Locals, ident};
-use cnn_ir::{Block, BlockId, Layer, Member, Network, Op, ValueId};
+use cnn_ir::{Block, BlockId, Layer, Member, Network, Op};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use std::collections::BTreeSet;
 
 /// The statements of `build`, from the inputs to the outputs.
 pub(super) fn emit_body(network: &Network) -> TokenStream {
-    let mut emitter = Emitter { network, locals: Locals::new(), values: Vec::new(), statements: Vec::new() };
-    for input in &network.inputs {
-        let (variable, name) = (emitter.locals.fresh(&input.name), &input.name);
-        let shape = shape_constant(name);
+    let mut emitter = Emitter {
+        network,
+        last_use: last_uses(network),
+        locals: Locals::new(),
+        values: Vec::new(),
+        statements: Vec::new(),
+    };
+    for (index, (input, shape)) in network.inputs.iter().zip(shape_constants(network)).enumerate() {
+        let (variable, name) = (emitter.named(&input.name, index), &input.name);
         emitter.statements.push(quote! { let #variable = net.input(#name, &Self::#shape)?; });
         emitter.values.push(variable);
     }
@@ -24,9 +29,22 @@ pub(super) fn emit_body(network: &Network) -> TokenStream {
     quote! { #(#statements)* Ok(()) }
 }
 
-/// The constant that holds the shape of an input or output.
-pub(super) fn shape_constant(name: &str) -> Ident {
-    format_ident!("{}_SHAPE", name.to_uppercase())
+/// The constants that hold the shapes of the inputs, then of the outputs.
+pub(super) fn shape_constants(network: &Network) -> Vec<Ident> {
+    let mut taken = Locals::new();
+    let inputs = network.inputs.iter().map(|input| format!("{}_SHAPE", input.name.to_uppercase()));
+    let outputs = network.outputs.iter().map(|output| format!("{}_SHAPE", output.name.to_uppercase()));
+    inputs.chain(outputs).map(|name| taken.fresh(&name)).collect()
+}
+
+/// For every value the last layer that uses it; outputs are used after all layers.
+fn last_uses(network: &Network) -> Vec<Option<usize>> {
+    let mut last = vec![None; network.inputs.len() + network.layers.len()];
+    for (index, layer) in network.layers.iter().enumerate() {
+        layer.inputs.iter().for_each(|value| last[value.index()] = Some(index));
+    }
+    network.outputs.iter().for_each(|output| last[output.value.index()] = Some(network.layers.len()));
+    last
 }
 
 /// The spec types that the body names, sorted.
@@ -40,6 +58,8 @@ fn spec_name(op: &Op) -> Ident {
 
 struct Emitter<'a> {
     network: &'a Network,
+    /// See [`last_uses`].
+    last_use: Vec<Option<usize>>,
     locals: Locals,
     /// The variable of each value made so far.
     values: Vec<Ident>,
@@ -73,21 +93,21 @@ impl Emitter<'_> {
     /// A label gives its name to the variable; a value that only the next layer uses is called `x`.
     fn variable(&mut self, index: usize) -> Ident {
         let layer = &self.network.layers[index];
-        if layer.labelled {
-            return self.locals.fresh(&layer.name);
-        }
-        if self.is_passing(self.network.value_of(index), index) {
-            ident(Locals::PASSING)
-        } else {
-            self.locals.fresh(layer.op.def().name)
+        let value = self.network.value_of(index).index();
+        let passing = self.last_use[value].is_some_and(|last| last <= index + 1);
+        match (layer.labelled, passing) {
+            (true, _) => self.named(&layer.name, value),
+            (false, true) => ident(Locals::PASSING),
+            (false, false) => self.named(layer.op.def().name, value),
         }
     }
 
-    fn is_passing(&self, value: ValueId, index: usize) -> bool {
-        let later = self.network.layers.get(index + 2..).unwrap_or_default();
-        let is_output = self.network.outputs.iter().any(|output| output.value == value);
-        let is_last = index + 1 == self.network.layers.len();
-        (!is_output || is_last) && !later.iter().any(|layer| layer.inputs.contains(&value))
+    /// A variable of this name; one that nobody reads begins with an underscore.
+    fn named(&mut self, name: &str, value: usize) -> Ident {
+        match self.last_use[value] {
+            Some(_) => self.locals.fresh(name),
+            None => self.locals.fresh(&format!("_{name}")),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rust identifiers for names of the language.
 
 use proc_macro2::{Ident, Span};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The module that holds a model's code: its name in lower case.
 ///
@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 /// assert_eq!(cnn_codegen::module_name("LeNet"), "lenet");
 /// ```
 pub fn module_name(model: &str) -> String {
-    model.to_lowercase()
+    let name = model.to_lowercase();
+    // A module and a type share a namespace, and a module `cnn` would hide the crate.
+    if name == model || matches!(name.as_str(), "cnn" | "core" | "std" | "alloc") { name + "_model" } else { name }
 }
 
 /// What every emitted module imports from `::cnn`.
@@ -18,7 +20,8 @@ pub(super) const IMPORTS: [&str; 8] =
 
 /// Why a model of this name could not become a type beside the names that its module uses, if it could not.
 pub(crate) fn check_model_name(model: &str) -> Result<(), String> {
-    if IMPORTS.contains(&model) || matches!(model, "Outputs" | "Result" | "Ok" | "Self") || model.ends_with("Spec") {
+    let prelude = matches!(model, "Outputs" | "Result" | "Ok" | "Self" | "str" | "u64" | "usize");
+    if prelude || IMPORTS.contains(&model) || model.ends_with("Spec") {
         return Err(format!("a model cannot be called `{model}`: the generated code uses that name itself"));
     }
     Ok(())
@@ -37,7 +40,8 @@ pub(crate) fn ident(name: &str) -> Ident {
 
 /// Gives out local variable names that do not collide.
 pub(crate) struct Locals {
-    taken: BTreeSet<String>,
+    /// How often each name was asked for.
+    taken: BTreeMap<String, u32>,
 }
 
 impl Locals {
@@ -46,17 +50,22 @@ impl Locals {
 
     pub fn new() -> Self {
         // `net` is the builder in emitted functions.
-        Self { taken: ["net", Self::PASSING].map(str::to_owned).into() }
+        Self { taken: ["net", Self::PASSING].map(|name| (name.to_owned(), 1)).into() }
     }
 
     /// This name, or the first free of `name_2`, `name_3`, ….
     pub fn fresh(&mut self, name: &str) -> Ident {
+        let mut count = self.taken.get(name).copied().unwrap_or(0) + 1;
         let mut candidate = name.to_owned();
-        let mut count = 1u32;
-        while !self.taken.insert(candidate.clone()) {
-            count += 1;
+        if count > 1 {
             candidate = format!("{name}_{count}");
+            while self.taken.contains_key(&candidate) {
+                count += 1;
+                candidate = format!("{name}_{count}");
+            }
+            self.taken.insert(candidate.clone(), 1);
         }
+        self.taken.insert(name.to_owned(), count);
         ident(&candidate)
     }
 }

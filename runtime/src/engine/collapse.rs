@@ -20,8 +20,12 @@ use std::sync::Arc;
 /// [`ProgramOp`] and one [`ProgramOutput`] per output.
 ///
 /// # Errors
-/// Layers that no kernel takes; sizes that cannot be counted.
+/// Weights that do not fit; an instruction set that is not there; layers that no kernel takes; sizes that cannot be
+/// counted.
 pub fn collapse(layers: &mut LayerGraph, weights: &Weights, isa: Isa) -> Result<Arc<Program>, Error> {
+    // The kernels rely on both.
+    let isa = isa.check()?;
+    weights.check(layers.parameters().iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
     let program = Arc::new(compile(layers, weights, isa)?);
     let old: Vec<NodeIndex> = layers.graph.graph.node_indices().collect();
     let graph = &mut *layers.graph;

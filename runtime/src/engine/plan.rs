@@ -23,20 +23,23 @@ pub(crate) fn plan(values: &[Lifetime]) -> Option<(Vec<usize>, usize)> {
     order.sort_by_key(|&i| (std::cmp::Reverse(values[i].elements), values[i].first));
     let mut offsets = vec![0; values.len()];
     let mut total = 0usize;
-    let mut placed: Vec<usize> = Vec::new(); // by offset
+    // What is placed and alive at each step: long networks of short-lived values stay cheap.
+    let steps = values.iter().map(|value| value.last + 1).max().unwrap_or(0);
+    let mut alive: Vec<Vec<usize>> = vec![Vec::new(); steps];
     for i in order {
         let (value, size) = (values[i], round_up(values[i].elements));
+        let mut others: Vec<usize> = alive[value.first..=value.last].concat();
+        others.sort_unstable_by_key(|&other| (offsets[other], other));
+        others.dedup();
         let mut offset = 0usize;
-        for &other in &placed {
-            let alive = values[other].first <= value.last && value.first <= values[other].last;
-            if alive && offset.checked_add(size)? > offsets[other] {
+        for other in others {
+            if offset.checked_add(size)? > offsets[other] {
                 offset = offset.max(offsets[other].checked_add(round_up(values[other].elements))?);
             }
         }
         offsets[i] = offset;
         total = total.max(offset.checked_add(size)?);
-        let place = placed.partition_point(|&other| offsets[other] <= offset);
-        placed.insert(place, i);
+        alive[value.first..=value.last].iter_mut().for_each(|step| step.push(i));
     }
     Some((offsets, total))
 }
