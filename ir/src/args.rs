@@ -71,6 +71,12 @@ pub enum Kind {
     Pair,
     /// An integer, a pair, four sides (top, bottom, left, right), or a word: `same`, `same_tf`, `valid`.
     Padding,
+    /// The same along one axis: an integer, a pair (before, after), or one of those words.
+    Ends,
+    /// The same for volumes: an integer, a triple, six sides (front, back, top, bottom, left, right), or a word.
+    Faces,
+    /// One size for all three axes, or a triple (depth, height, width).
+    Triple,
     /// An integer, a pair (rows, columns) or four sides (top, bottom, left, right).
     Sides,
     /// A factor for both axes, or a pair (height, width).
@@ -91,6 +97,9 @@ impl Kind {
             Kind::Bool => "`true` or `false`",
             Kind::Pair => "an integer or a pair (height, width)",
             Kind::Padding => "an integer, a pair, four sides (top, bottom, left, right), `same`, `same_tf` or `valid`",
+            Kind::Ends => "an integer, a pair (before, after), `same`, `same_tf` or `valid`",
+            Kind::Faces => "an integer, a triple (depth, height, width), six sides, `same`, `same_tf` or `valid`",
+            Kind::Triple => "an integer or a triple (depth, height, width)",
             Kind::Sides => "an integer, a pair (rows, columns) or four sides (top, bottom, left, right)",
             Kind::Scale => "a number or a pair (height, width)",
             Kind::Sizes => "integers, as in `[16, 5, 5]`",
@@ -106,7 +115,9 @@ impl Kind {
         match (self, value) {
             (kind, Value::Int(_)) => !matches!(kind, Kind::Bool | Kind::Word(_)),
             (Kind::Float | Kind::Scale, Value::Float(_)) | (Kind::Bool, Value::Bool(_)) => true,
-            (Kind::Pair, Value::Tuple(v)) => v.len() == 2 && ints(v),
+            (Kind::Pair | Kind::Ends, Value::Tuple(v)) => v.len() == 2 && ints(v),
+            (Kind::Triple, Value::Tuple(v)) => v.len() == 3 && ints(v),
+            (Kind::Faces, Value::Tuple(v)) => matches!(v.len(), 3 | 6) && ints(v),
             (Kind::Scale, Value::Tuple(v)) => v.len() == 2 && numbers(v),
             (Kind::Padding | Kind::Sides, Value::Tuple(v)) => matches!(v.len(), 2 | 4) && ints(v),
             (Kind::Sizes, Value::Tuple(v) | Value::List(v)) => ints(v),
@@ -118,7 +129,7 @@ impl Kind {
     /// The bare words the kind accepts.
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Kind::Padding => PADDING_WORDS,
+            Kind::Padding | Kind::Ends | Kind::Faces => PADDING_WORDS,
             Kind::Word(words) => words,
             _ => &[],
         }
@@ -242,12 +253,60 @@ impl Args {
         if self.has(name) { self.pair(name) } else { Ok(default) }
     }
 
+    /// One size per axis.
+    pub(crate) fn triple(&self, name: &'static str) -> Result<[usize; 3], Fault> {
+        match (self.0.get(name), self.sizes(name)?.as_slice()) {
+            (Some(Value::Int(_)), &[size]) => Ok([at_least(name, size, 1)?; 3]),
+            (_, &[d, h, w]) => Ok([at_least(name, d, 1)?, at_least(name, h, 1)?, at_least(name, w, 1)?]),
+            _ => Err(missing(name)),
+        }
+    }
+
+    pub(crate) fn triple_or(&self, name: &'static str, default: [usize; 3]) -> Result<[usize; 3], Fault> {
+        if self.has(name) { self.triple(name) } else { Ok(default) }
+    }
+
     pub(crate) fn padding(&self, name: &'static str) -> Result<Padding, Fault> {
+        match self.padding_word(name) {
+            Some(padding) => Ok(padding),
+            None => self.sides(name).map(Padding::Sides),
+        }
+    }
+
+    /// What a word or a missing argument says.
+    fn padding_word(&self, name: &'static str) -> Option<Padding> {
         match self.0.get(name) {
-            Some(Value::Word(w)) if w == "same" => Ok(Padding::Same),
-            Some(Value::Word(w)) if w == "same_tf" => Ok(Padding::SameTf),
-            None | Some(Value::Word(_)) => Ok(Padding::Sides([0; 4])),
-            Some(_) => self.sides(name).map(Padding::Sides),
+            Some(Value::Word(w)) if w == "same" => Some(Padding::Same),
+            Some(Value::Word(w)) if w == "same_tf" => Some(Padding::SameTf),
+            None | Some(Value::Word(_)) => Some(Padding::Sides([0; 4])),
+            Some(_) => None,
+        }
+    }
+
+    /// Padding along one axis, as that of the columns.
+    pub(crate) fn ends(&self, name: &'static str) -> Result<Padding, Fault> {
+        if let Some(padding) = self.padding_word(name) {
+            return Ok(padding);
+        }
+        match self.sizes(name)?.as_slice() {
+            &[both] => Ok(Padding::Sides([0, 0, at_least(name, both, 0)?, at_least(name, both, 0)?])),
+            &[before, after] => Ok(Padding::Sides([0, 0, at_least(name, before, 0)?, at_least(name, after, 0)?])),
+            _ => Err(missing(name)),
+        }
+    }
+
+    /// Padding along the depth, as that of the rows, and of rows and columns.
+    pub(crate) fn faces(&self, name: &'static str) -> Result<[Padding; 2], Fault> {
+        if let Some(padding) = self.padding_word(name) {
+            return Ok([padding; 2]);
+        }
+        let sizes = self.sizes(name)?;
+        let sizes = sizes.iter().map(|&size| at_least(name, size, 0)).collect::<Result<Vec<_>, _>>()?;
+        match sizes[..] {
+            [all] => Ok([Padding::Sides([all, all, 0, 0]), Padding::Sides([all; 4])]),
+            [d, h, w] => Ok([Padding::Sides([d, d, 0, 0]), Padding::Sides([h, h, w, w])]),
+            [front, back, t, b, l, r] => Ok([Padding::Sides([front, back, 0, 0]), Padding::Sides([t, b, l, r])]),
+            _ => Err(missing(name)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! and a decomposition and kernels in the runtime. [`for_each_op!`](crate::for_each_op) is the one list: everything
 //! that must know all ops is generated from it.
 
+mod axes;
 mod inputs;
 
 use crate::spec::OpSpec;
@@ -45,6 +46,12 @@ macro_rules! for_each_op {
             ChannelShuffle channel_shuffle ChannelShuffleSpec,
             Slice slice SliceSpec,
             Reshape reshape ReshapeSpec,
+            Conv1d conv1d Conv1dSpec,
+            Conv3d conv3d Conv3dSpec,
+            MaxPool1d max_pool1d MaxPool1dSpec,
+            MaxPool3d max_pool3d MaxPool3dSpec,
+            AvgPool1d avg_pool1d AvgPool1dSpec,
+            AvgPool3d avg_pool3d AvgPool3dSpec,
         }
     };
 }

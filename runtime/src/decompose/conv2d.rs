@@ -7,15 +7,20 @@ use cnn_ir::ops::Conv2dSpec;
 
 impl DecomposeOp for Conv2dSpec {
     fn decompose(&self, cx: &mut Primitives, inputs: &[Node], parameters: &[Node], output: &Shape) -> Node {
-        let windows =
-            Windows { dilation: self.dilation, ..Windows::new(self.kernel_size, self.stride, self.padding, output) };
-        let taps = self.kernel_size[0] * self.kernel_size[1];
-        let weight = parameters[0].reshape(&[self.out_channels, self.in_channels / self.groups, taps]);
-        // The matrix product ignores slices, so the tap's weights are copied out.
-        let weights = |cx: &mut Primitives, tap: usize| cx.contiguous(weight.view().slice(2, tap, 1));
-        let bias = self.bias.then(|| &parameters[1]);
-        convolve(cx, &windows, &inputs[0], self.groups, weights, bias, output)
+        conv2d(self, cx, &inputs[0], parameters, output)
     }
+}
+
+/// `[C, H, W]` to the output's `[O, H', W']`.
+pub fn conv2d(spec: &Conv2dSpec, cx: &mut Primitives, x: &Node, parameters: &[Node], output: &[usize]) -> Node {
+    let windows =
+        Windows { dilation: spec.dilation, ..Windows::new(spec.kernel_size, spec.stride, spec.padding, output) };
+    let taps = spec.kernel_size[0] * spec.kernel_size[1];
+    let weight = parameters[0].reshape(&[spec.out_channels, spec.in_channels / spec.groups, taps]);
+    // The matrix product ignores slices, so the tap's weights are copied out.
+    let weights = |cx: &mut Primitives, tap: usize| cx.contiguous(weight.view().slice(2, tap, 1));
+    let bias = spec.bias.then(|| &parameters[1]);
+    convolve(cx, &windows, x, spec.groups, weights, bias, output)
 }
 
 /// Σ over the taps, row by row, of the windows' elements × the tap's weights, which are `[O, I/G, 1]`.
@@ -26,7 +31,7 @@ pub fn convolve(
     groups: usize,
     weights: impl Fn(&mut Primitives, usize) -> Node,
     bias: Option<&Node>,
-    output: &Shape,
+    output: &[usize],
 ) -> Node {
     let (in_channels, places) = (x.shape[0], output[1] * output[2]);
     let x = windows.pad(cx, x);

@@ -1,7 +1,6 @@
 //! Sliding windows: what convolutions and pools share.
 
 use super::primitives::{Node, Primitives};
-use cnn_ir::Shape;
 
 /// Windows over the two last axes of a map.
 #[derive(Clone, Copy)]
@@ -17,7 +16,7 @@ pub struct Windows {
 
 impl Windows {
     /// Padding is top, bottom, left, right. What is below and right follows from the output.
-    pub fn new(kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 4], output: &Shape) -> Self {
+    pub fn new(kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 4], output: &[usize]) -> Self {
         let before = [padding[0], padding[2]];
         Self { kernel_size, stride, dilation: [1, 1], before, outputs: [output[1], output[2]] }
     }

@@ -5,6 +5,7 @@ use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
+use super::kernels::axes::{Conv3d, Pool3d, over_row};
 use super::kernels::bilinear::Bilinear;
 use super::kernels::concat::Concat;
 use super::kernels::conv_transpose2d::{self, ConvTranspose2d, PlainConvTranspose2d};
@@ -122,11 +123,17 @@ static TABLE: &[Row] = table! {
     Crop2d on Isa::ALL, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
     ChannelShuffle on Isa::ALL, if |spec, layer, weights| true => Gather::shuffle(spec, layer);
     Slice on Isa::ALL, if |spec, layer, weights| true => Gather::slice(spec, layer);
+    Conv1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
+    MaxPool1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
+    AvgPool1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
+    Conv3d on Isa::ALL, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
+    MaxPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
+    AvgPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
 };
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    let makes_products = matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
+    let makes_products = matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
     let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
     makes_products || is_norm || matches!(op, Op::Add(_) | Op::Mul(_))
 }

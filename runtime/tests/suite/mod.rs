@@ -5,6 +5,7 @@
 // Each test program uses a part of the suite, and a test may panic.
 #![allow(dead_code, clippy::unwrap_used)]
 
+mod axes;
 pub mod formula;
 mod geometry;
 pub mod lenet;
@@ -12,6 +13,7 @@ mod norms;
 mod operators;
 mod options;
 mod oracle;
+mod oracle_axes;
 mod oracle_geometry;
 pub mod random;
 mod random_geometry;
@@ -45,7 +47,7 @@ pub fn problems() -> Vec<Problem> {
         several::problems(),
         norms::problems(),
         special::problems(),
-        geometry::problems(),
+        geometry::problems(), axes::problems(),
     ]
     .concat()
 }

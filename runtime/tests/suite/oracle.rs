@@ -43,6 +43,12 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
             .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
             .collect(),
         Op::Concat(spec) => concat(inputs, spec.dim - 1),
+        Op::Conv1d(_)
+        | Op::Conv3d(_)
+        | Op::MaxPool1d(_)
+        | Op::MaxPool3d(_)
+        | Op::AvgPool1d(_)
+        | Op::AvgPool3d(_) => super::oracle_axes::solve(op, shape, &x, &parameters, output_shape),
         Op::AdaptiveAvgPool2d(_)
         | Op::AdaptiveMaxPool2d(_)
         | Op::GlobalMaxPool2d(_)

@@ -3,6 +3,7 @@
 pub(crate) mod activation;
 pub(crate) mod affine;
 pub(crate) mod arithmetic;
+pub(crate) mod axes;
 pub(crate) mod bilinear;
 pub(crate) mod concat;
 pub(crate) mod conv2d;
@@ -41,6 +42,24 @@ pub(crate) trait Kernel: Debug + Send + Sync {
 
     /// Computes the output. Never allocates.
     fn run(&self, call: Call<'_>);
+}
+
+impl Kernel for Box<dyn Kernel> {
+    fn scratch(&self, batch: usize) -> usize {
+        (**self).scratch(batch)
+    }
+
+    fn in_place(&self) -> bool {
+        (**self).in_place()
+    }
+
+    fn may_overwrite(&self) -> bool {
+        (**self).may_overwrite()
+    }
+
+    fn run(&self, call: Call<'_>) {
+        (**self).run(call);
+    }
 }
 
 /// What a kernel works on. Tensors are row-major, batch first.
