@@ -19,6 +19,9 @@ macro_rules! codes {
 }
 
 codes! {
+    /// What an `assert` says is false. The message gives the figures of both sides; change the network, or the assertion.
+    ASSERTION_FAILED = "cnn::assertion_failed";
+
     /// A name is one of the few that Rust cannot use even in raw form: `self`, `Self`, `super`, `crate` and `_`. The
     /// names of models, inputs, outputs and labels become names in the generated code.
     BAD_NAME = "cnn::bad_name";
@@ -35,8 +38,17 @@ codes! {
     /// The source is larger than 4 MiB. No description of a network is; it is likely another kind of file.
     FILE_TOO_LARGE = "cnn::file_too_large";
 
-    /// Inputs are the parameters of a model: they are declared before its first step.
+    /// A budget such as `assert params < 130M` is about the model as a whole, so it stands in the model, outside of loops,
+    /// groups and blocks. Assertions on `shape` are about the value at their place and may stand anywhere.
+    MISPLACED_ASSERT = "cnn::misplaced_assert";
+
+    /// Inputs are the parameters of a model: they are declared before its first step. Blocks have no inputs; what comes
+    /// into one is the value before its call.
     MISPLACED_INPUT = "cnn::misplaced_input";
+
+    /// Outputs belong to models. A block leaves one value, that of its last step; in the model, label the block's call and
+    /// declare an output of that label.
+    MISPLACED_OUTPUT = "cnn::misplaced_output";
 
     /// A layer was called without an argument that it cannot do without.
     MISSING_ARGUMENT = "cnn::missing_argument";
@@ -60,11 +72,18 @@ codes! {
     /// The result of a calculation does not fit in 64 bits, or is not finite.
     OVERFLOW = "cnn::overflow";
 
+    /// A block calls itself, directly or through others, so its expansion would have no end. Write the repetition with
+    /// `repeat` or `for`.
+    RECURSION = "cnn::recursion";
+
     /// The text does not follow the grammar of the language.
     SYNTAX = "cnn::syntax";
 
-    /// Brackets are nested more than 128 deep.
+    /// Brackets are nested more than 128 deep; or blocks, groups, branches and loops are, when they are expanded.
     TOO_DEEP = "cnn::too_deep";
+
+    /// `add`, `concat` and `mul` join two branches or more. A branch without steps is the value as it is.
+    TOO_FEW_BRANCHES = "cnn::too_few_branches";
 
     /// A layer was called with more positional arguments than it has parameters.
     TOO_MANY_ARGUMENTS = "cnn::too_many_arguments";
@@ -90,13 +109,16 @@ codes! {
     /// A setting names a parameter that no model of the file has.
     UNKNOWN_SETTING = "cnn::unknown_setting";
 
+    /// No model and no other block calls this block.
+    UNUSED_BLOCK = "cnn::unused_block";
+
     /// A layer does not contribute to any output, so it would be computed in vain.
     UNUSED_LAYER = "cnn::unused_layer";
 
     /// An input does not contribute to any output.
     UNUSED_INPUT = "cnn::unused_input";
 
-    /// A parameter of a model is never used.
+    /// A parameter of a model or block is never used.
     UNUSED_PARAMETER = "cnn::unused_parameter";
 }
 

@@ -2,6 +2,7 @@
 
 use crate::codes;
 use cnn_ir::{Code, Span};
+use std::collections::BTreeSet;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,33 +123,72 @@ impl Diagnostic {
     }
 }
 
-/// Collects diagnostics, up to a number that a person would read.
+/// Collects diagnostics, up to a number that a person would read, and adds to each the way that led to its place.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     left_out: usize,
+    /// Code and place of all so far: a mistake in a block or loop is said once, however often it is expanded.
+    seen: BTreeSet<(&'static str, Place)>,
+    /// The calls and loops around what is being looked at, the outermost first.
+    way: Vec<(Span, String)>,
 }
+
+/// File, start and end.
+type Place = (u32, u32, u32);
 
 impl Report {
     const MAX: usize = 100;
+    /// Errors, with those said before, after which nothing new is expected: a mistake in a loop comes back in every round.
+    const ENOUGH: usize = 400;
+    /// The longest way that is told whole; of a longer one, the innermost steps but one, and the outermost.
+    const LONGEST_WAY: usize = 8;
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.level == Level::Error);
+        let place = diagnostic.span().map(|span| (diagnostic.code.name, (span.source, span.start, span.end)));
+        if place.is_some_and(|place| self.seen.contains(&place)) {
+            return;
+        }
         if self.diagnostics.len() < Self::MAX {
-            self.diagnostics.push(diagnostic);
+            self.seen.extend(place);
+            self.diagnostics.push(self.with_way(diagnostic));
         } else if diagnostic.level == Level::Error {
             self.left_out += 1;
         }
     }
 
-    /// Whether errors are left out; then there is no use in looking for more.
+    /// Whether there are so many errors that there is no use in looking for more.
     pub(crate) fn is_full(&self) -> bool {
-        self.left_out > 0
+        self.left_out > 0 || self.errors > Self::ENOUGH
     }
 
     pub(crate) fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// Enters a call or loop: what is pushed until [`Self::leave`] tells of it.
+    pub(crate) fn enter(&mut self, span: Span, text: impl Into<String>) {
+        self.way.push((span, text.into()));
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.way.pop();
+    }
+
+    fn with_way(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+        let left_out = self.way.len().saturating_sub(Self::LONGEST_WAY);
+        for (index, (span, text)) in self.way.iter().enumerate().rev() {
+            let is_new = !diagnostic.labels.iter().any(|label| label.span == *span && label.text == *text);
+            if (index == 0 || index > left_out) && is_new {
+                diagnostic = diagnostic.see(*span, text);
+            }
+        }
+        match left_out {
+            0 => diagnostic,
+            _ => diagnostic.note(format!("{left_out} calls in between are not shown")),
+        }
     }
 
     /// The diagnostics in the order of their places.

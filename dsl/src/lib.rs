@@ -72,10 +72,10 @@ pub fn compile(sources: &Sources, settings: &Settings) -> Compilation {
     let mut report = Report::default();
     let Some(main) = sources.get(0).filter(|main| !main.rejected) else { return Compilation::default() };
     if main.text.len() > MAX_SOURCE_BYTES {
-        return Compilation { diagnostics: vec![source::too_large(main.text.len())], ..Compilation::default() };
+        return Compilation { diagnostics: vec![source::too_large()], ..Compilation::default() };
     }
     let file = parse::parse(&main.text, 0, &mut report);
-    if file.models.is_empty() && report.errors() == 0 {
+    if file.models.is_empty() && file.blocks.is_empty() && report.errors() == 0 {
         let empty = Diagnostic::error(&codes::NO_MODEL, "the file holds no model")
             .at(source::span(0, 0..0), "")
             .help("write one: `model Name { input image: [1, 28, 28] … }`");

@@ -59,7 +59,7 @@ impl Sources {
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> (Self, Vec<Diagnostic>) {
         let name = name.into();
         if bytes.len() > MAX_SOURCE_BYTES {
-            return (Self::rejected(name, String::new()), vec![too_large(bytes.len())]);
+            return (Self::rejected(name, String::new()), vec![too_large()]);
         }
         if bytes.contains(&0) {
             let error = Diagnostic::error(&codes::NOT_TEXT, "this is not a text file: it contains zero bytes")
@@ -123,9 +123,9 @@ impl Sources {
 }
 
 /// A source that is too large, found before or after reading it.
-pub(crate) fn too_large(bytes: usize) -> Diagnostic {
+pub(crate) fn too_large() -> Diagnostic {
     Diagnostic::error(&codes::FILE_TOO_LARGE, "the file is too large")
-        .note(format!("{bytes} bytes; the most is {MAX_SOURCE_BYTES}"))
+        .note(format!("a source may have {MAX_SOURCE_BYTES} bytes"))
         .help("give the path of a `.cnn` file")
 }
 

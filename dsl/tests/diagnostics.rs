@@ -14,7 +14,6 @@ const NOT_FROM_TEXT: &[&str] = &[
     "cnn::not_text",        // said of bytes: see bytes.rs
     "cnn::not_utf8",        // said of bytes: see bytes.rs
     "cnn::too_many_errors", // a text of many lines: see hostile.rs
-    "cnn::shape_mismatch",  // channels are inferred; only calls on a builder can be wrong
 ];
 
 fn cases() -> Vec<PathBuf> {

@@ -190,3 +190,151 @@ fn good_models_survive_bad_ones() {
     let compilation = compile(&Sources::new("test.cnn", text), &Settings::default());
     assert_eq!(compilation.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["B"]);
 }
+
+/// The names of all layers, with their blocks'.
+fn paths(body: &str) -> Vec<String> {
+    let network = network(&format!("block two {{ relu -> tanh }} model M {{ input x: [4, 8, 8] {body} }}"));
+    (0..network.layers.len()).map(|layer| network.path(layer)).collect()
+}
+
+#[test]
+fn positions_count_as_in_a_sequential() {
+    assert_eq!(paths("relu a: relu relu"), ["0", "a", "2"]);
+    // Blocks and groups are sequences of their own.
+    assert_eq!(
+        paths("two a: two { relu two } b: { relu }"),
+        ["0.0", "0.1", "a.0", "a.1", "2.0", "2.1.0", "2.1.1", "b.0"]
+    );
+    // Loops and conditions count on, as if they were written out.
+    assert_eq!(paths("relu repeat 2 { relu tanh } relu"), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(paths("for i in 1..3 { a{i}: relu  b{2 * i}: { relu } } relu"), ["a1", "b2.0", "a2", "b4.0", "4"]);
+    assert_eq!(paths("if true { relu } else { tanh tanh } if false { relu } relu"), ["0", "1"]);
+    assert_eq!(paths("a: repeat 2 { relu } relu"), ["a.0", "a.1", "1"]);
+    // So do branches; the join comes after them.
+    assert_eq!(paths("add { | relu tanh | a: relu | } relu"), ["0", "1", "a", "3", "4"]);
+    assert_eq!(paths("s: add { | relu | tanh } t: { mul { | | relu } }"), ["0", "1", "s", "t.0", "t.1"]);
+    // The name of a value is no step.
+    assert_eq!(paths("a: relu tanh -> add(a) a -> relu -> x -> concat(a, x)"), ["a", "1", "2", "3", "4"]);
+}
+
+#[test]
+fn an_empty_block_is_the_identity() {
+    let network = network("block none {} model M { input x: [4] none a: none b: {} repeat 0 { relu } relu }");
+    assert_eq!((network.blocks.len(), network.path(0)), (1, "3".to_owned()));
+}
+
+#[test]
+fn values_of_the_language() {
+    for (expression, value) in [
+        ("min(4, 3, 5)", 3),
+        ("max(1, n)", 3),
+        ("ceil_div(7, 2) + ceil_div(-7, 2) + ceil_div(8, 2)", 5),
+        ("len([1, 2, 3])", 3),
+        ("pair.0 + pair.1.1", 7),
+        ("[7, 8].1", 8),
+        ("if n == 3 { 5 } else { 6 }", 5),
+        ("if n < 3 { 1 } else if n >= 3 and not n != 3 { 2 } else { 3 }", 2),
+        ("if n > 3 or 2 <= n { 1 } else { 2 }", 1),
+        ("if pair == (1, (5, 6)) { 1 } else { 2 }", 1),
+        ("if n < 3.5 { 1 } else { 2 }", 1),
+        ("if 1 == 2 and in.nothing { 1 } else { 2 }", 2),
+        ("2 * in.channels + in.height", 16),
+        ("1 + if true { 2 } else { 3 } * 4", 9),
+    ] {
+        let text = format!(
+            "model M(n: int = 3, pair: (int, (int, int)) = (1, (5, 6))) {{
+                input x: [4, 8, 9] conv({expression} + 0 * n * pair.0, 1) }}"
+        );
+        assert_eq!(network(&text.replace("in.nothing", "in.width > 3")).layers[0].shape[0], value, "{expression}");
+    }
+}
+
+#[test]
+fn layers_are_values() {
+    let text = "block twice(f: layer, g: layer = relu) { f -> g -> f }
+        block wrap(f: layer) { f(3, padding = same) }
+        model M {
+            input x: [4, 8, 8]
+            twice(dropout(0.25))
+            twice(twice(relu), tanh)
+            twice(f = conv(2, kernel = 1), g = wrap(conv(5)))
+        }";
+    insta::assert_snapshot!(trace(&network(text)));
+}
+
+/// The design's examples.
+#[test]
+fn blocks_branches_and_presets() {
+    let text = "
+        block vgg_block(channels: int, convs: int) {
+            repeat convs { conv(channels, kernel = 3, padding = same) -> relu }
+            max_pool(2)
+        }
+        model Vgg(stages: [(int, int)], classes: int = 10) {
+            input image: [1, 224, 224]                     // channels first; the batch is implicit and symbolic
+            for (channels, convs) in stages { vgg_block(channels, convs) }
+            flatten
+            repeat 2 { dense(4096) -> relu -> dropout(0.5) }
+            dense(classes)
+            output logits                                  // optional: names the last value
+            assert params < 130M
+        }
+        model Vgg11 = Vgg(stages = [(64, 1), (128, 1), (256, 2), (512, 2), (512, 2)])
+        block conv_relu(channels: int, kernel: int) { conv(channels, kernel, padding = kernel / 2) -> relu }
+        block inception(c1: int, c2: (int, int), c3: (int, int), c4: int) {
+            concat {
+                | conv_relu(c1, 1)
+                | conv_relu(c2.0, 1) -> conv_relu(c2.1, 3)
+                | conv_relu(c3.0, 1) -> conv_relu(c3.1, 5)
+                | max_pool(3, stride = 1, padding = 1) -> conv_relu(c4, 1)
+            }
+        }
+        block dense_layer(growth: int) { concat { | identity | batch_norm -> relu -> conv(growth, 3, padding = 1) } }
+        block excite(ratio: int) {
+            mul {
+                |
+                | global_avg_pool -> conv(in.channels / ratio, 1) -> relu -> conv(in.channels, 1) -> sigmoid
+            }
+        }
+        model Mixed {
+            input image: [3, 8, 8]
+            inception(2, (3, 4), (5, 6), 7)
+            growing: dense_layer(5)
+            excite(4)
+        }";
+    let models = compile_with(text, &[]).models;
+    assert_eq!(models.iter().map(|model| model.cost().params).collect::<Vec<_>>()[0], 128_806_154);
+    insta::assert_snapshot!(models.iter().map(trace).collect::<String>());
+}
+
+#[test]
+fn inputs_and_outputs_by_name() {
+    let text = "model M {
+        input image: [3, 8, 8]
+        input depth: [1, 8, 8]
+        conv(4, 3, padding = 1)
+        both: concat { | | depth -> conv(2, 1) }
+        repeat 2 { relu }
+        output features
+        for i in 0..2 { head{i}: { both -> flatten -> dense(i + 1) } }
+        add { | head0 -> dense(2) | head1 }
+        output logits
+        output small = head0
+    }";
+    insta::assert_snapshot!(trace(&network(text)));
+}
+
+#[test]
+fn settings_reach_presets() {
+    let text = "model Base(n: int, m: int = 2) { input x: [4] dense(n) dense(m) } model A = Base(n = 3) model B = Base(n = 4, m = 5)";
+    let shapes = |settings: &[&str]| {
+        let models = compile_with(text, settings).models;
+        models
+            .iter()
+            .map(|m| format!("{}{:?}", m.name, m.layers.iter().map(|l| l.shape[0]).collect::<Vec<_>>()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shapes(&[]), ["A[3, 2]", "B[4, 5]"]);
+    // With all its values, the template is a model as well.
+    assert_eq!(shapes(&["n=7", "m=8"]), ["Base[7, 8]", "A[7, 8]", "B[7, 8]"]);
+}

@@ -111,6 +111,38 @@ const TOKENS: &[&str] = &[
     "a: dense(2)",
     "output y",
     "(n: int = 3)",
+    "add { |",
+    "concat { | relu |",
+    "| relu",
+    "repeat 2 {",
+    "repeat n {",
+    "for i in 0..3 {",
+    "for (i, j) in [(1, 2), (3, 4)] {",
+    "if n > 2 {",
+    "} else {",
+    "if n == 2 { 3 } else { 4 }",
+    "in.channels",
+    "block b(f: layer = relu) {",
+    "block c { b }",
+    "b(f = b)",
+    "c",
+    "f",
+    "i",
+    "assert params < 3k",
+    "assert shape == [3, 8, 8]",
+    "x{n}:",
+    "concat(x{n})",
+    "..",
+    ".0",
+    "min(1, 2)",
+    "len([1, 2])",
+    "and",
+    "or",
+    "not",
+    "<",
+    "model P = M(n = 2)",
+    "share",
+    "identity",
 ];
 
 fn token_soup() -> impl Strategy<Value = String> {
@@ -120,15 +152,27 @@ fn token_soup() -> impl Strategy<Value = String> {
         .prop_map(|tokens| tokens.into_iter().flat_map(|(token, separator)| [token, separator]).collect())
 }
 
+/// A block, a loop, branches and a preset.
+const BLOCKS: &str = "block basic(channels: int, stride: int = 1, act: layer = relu) {\n    add {\n        | conv1: \
+    conv(channels, 3, stride = stride, padding = 1) -> act\n        | if stride != 1 or in.channels != channels { \
+    down: { conv(channels, 1, stride = stride) } }\n    }\n}\nmodel Net(stages: [(int, int)]) {\n    input x: [3, 16, 16]\n    \
+    for (c, n) in stages { layer{c}: { repeat n { basic(c, min(n, 2)) } } }\n    stem: basic(8) -> concat(stem, dim = 1)\n    \
+    assert params < 1M and shape.0 == 16\n}\nmodel Small = Net(stages = [(4, 1), (8, 2)])\n";
+
 /// A valid model with something put in, taken out or doubled.
 fn damaged_model() -> impl Strategy<Value = Vec<u8>> {
-    const MODEL: &str = "/// Doc\nmodel LeNet(classes: int = 10, p: float = 0.5) {\n    input image: [1, 28, 28] // é\n    c1: conv(6, \
+    prop_oneof![damaged(MODEL), damaged(BLOCKS)]
+}
+
+const MODEL: &str = "/// Doc\nmodel LeNet(classes: int = 10, p: float = 0.5) {\n    input image: [1, 28, 28] // é\n    c1: conv(6, \
         kernel = 5, padding = (2, 2)) -> sigmoid -> avg_pool(2)\n    c2: conv(16, kernel = 5 * 1) -> sigmoid\n    flatten -> \
         dropout(p)\n    output features = c2\n    dense(classes)\n    output logits\n}\n";
+
+fn damaged(model: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let token = (0..TOKENS.len()).prop_map(|index| TOKENS[index].as_bytes().to_vec());
-    (0..MODEL.len(), 0..20usize, prop_oneof![token, prop::collection::vec(any::<u8>(), 0..4)]).prop_map(
+    (0..model.len(), 0..20usize, prop_oneof![token, prop::collection::vec(any::<u8>(), 0..4)]).prop_map(
         |(at, length, new)| {
-            let mut bytes = MODEL.as_bytes().to_vec();
+            let mut bytes = model.as_bytes().to_vec();
             let end = (at + length).min(bytes.len());
             bytes.splice(at..end, new);
             bytes
@@ -157,6 +201,11 @@ proptest! {
     #[test]
     fn any_body(text in token_soup()) {
         check(format!("model M(n: int = 3) {{ input x: [3, 8, 8]\n{text}\n}}").into_bytes());
+    }
+
+    #[test]
+    fn any_block(text in token_soup()) {
+        check(format!("block b(n: int, f: layer = relu) {{\n{text}\n}}\nmodel M {{ input x: [3, 8, 8] b(2) b(3, b) }}").into_bytes());
     }
 
     #[test]

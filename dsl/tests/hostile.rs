@@ -75,8 +75,65 @@ fn hostile_texts() -> Vec<(String, String)> {
     texts.push(("a long list".into(), body(&format!("dense([1{}])", ",1".repeat(30_000)))));
     texts.push(("deep brackets".into(), body(&format!("dense({}1{})", "(".repeat(126), ")".repeat(126)))));
     texts.push(("deep types".into(), format!("model M(a: {}int{} = 1) {{}}", "[".repeat(126), "]".repeat(126))));
+    for unit in ["add{|", "{", "repeat 2 {", "if true {", "for i in 0..2 {", "a:{", "add{|repeat 2{", "a{"] {
+        let depth = 126 / unit.matches('{').count();
+        let closing = "}".repeat(unit.matches('{').count() * depth);
+        texts.push((format!("deep {unit:?}"), body(&format!("{}relu{closing}", unit.repeat(depth)))));
+    }
+    texts.push(("a long chain of else".into(), body(&"if false {} else ".repeat(SIZE / 20))));
+    let else_if = "if false { 1 } else ".repeat(2_000);
+    texts.push(("a long chain of else in a value".into(), body(&format!("dense({else_if} {{ 2 }})"))));
+    texts.push(("a long conjunction".into(), body(&format!("if true{} {{ }}", " and true".repeat(5_000)))));
+    texts.push(("many parameters".into(), format!("model M({}) {{}}", "a: int = 1, ".repeat(4_000))));
+    texts.push(("many blocks".into(), numbered(20_000, |i| format!("block b{i} {{ b{} }}\n", i + 1))));
+    texts.push(("a cycle of many blocks".into(), numbered(20_000, |i| format!("block b{i} {{ b{} b0 }}\n", i + 1))));
+    texts.push(("many presets".into(), format!("{}model M {{}}", numbered(5_000, |i| format!("model P{i} = M\n")))));
+    texts.extend(exploding_texts());
     texts.push(("a long name".into(), body(&repeated("a"))));
     texts
+}
+
+fn numbered(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+/// Small texts that would become large networks, values or amounts of work.
+fn exploding_texts() -> Vec<(String, String)> {
+    let nested = |head: &str, inner: &str| body(&format!("{}{inner}{}", head.repeat(20), "}".repeat(20)));
+    let doubling = |last: &str| {
+        let blocks = numbered(40, |i| format!("block b{i} {{ b{next} b{next} }}\n", next = i + 1));
+        format!("{blocks}block b40 {{ {last} }}\n{}", body("b0"))
+    };
+    let lists = |n: usize| {
+        let types = |i: usize| format!("{}int{}", "[".repeat(i), "]".repeat(i));
+        let params = numbered(n, |i| format!("a{}: {} = [a{i}, a{i}], ", i + 1, types(i + 1)));
+        format!("model M(a0: int = 1, {params}) {{ input x: [4] relu }}")
+    };
+    let presets = format!(
+        "model M(n: int) {{ input x: [4] repeat n {{ relu }} }}\n{}",
+        numbered(1_000, |i| format!("model P{i} = M(n = 99_999)\n"))
+    );
+    [
+        ("a trillion layers", body("repeat 1000000000000 { relu }")),
+        ("a trillion calculated layers", body("repeat 1000000 * 1000000 { relu }")),
+        ("20 nested loops", nested("repeat 100 {", "relu")),
+        ("20 nested calculated loops", nested("repeat 10 * 10 {", "relu")),
+        ("20 nested loops over nothing", nested("repeat 10 * 10 {", "")),
+        ("20 nested ranges", nested("for i in 0..100 {", "relu")),
+        ("20 nested groups of loops", nested("a: repeat 100 {", "relu")),
+        ("a long range", body("for i in 0..9223372036854775807 { relu }")),
+        ("2^40 layers by blocks", doubling("relu")),
+        ("2^40 empty blocks", doubling("")),
+        ("2^40 conditional layers", doubling("if false { relu }")),
+        ("a block that doubles itself", "block a(f: layer) { f(f) f(f) } model M { input x: [4] a(a) }".into()),
+        ("2^60 values", lists(60)),
+        ("work without layers", body(&format!("repeat 100_000 {{ if {}true {{ }} }}", "true and ".repeat(6_000)))),
+        ("errors in a loop", body("repeat 100000 - 1 { rleu }")),
+        ("long layer names", body("for i in 0..99999 { a{i}: relu }")),
+        ("many presets of a large model", presets),
+    ]
+    .map(|(name, text)| (name.to_owned(), text))
+    .into()
 }
 
 fn compile_text(text: &str) -> (Sources, Compilation) {
@@ -107,12 +164,35 @@ fn hostile_texts_are_refused_in_bounded_time() {
     }
 }
 
+/// What is too large is refused by counting, before it is expanded.
+#[test]
+fn explosions_are_refused_before_they_happen() {
+    for (name, text) in exploding_texts().into_iter().take(9) {
+        let start = Instant::now();
+        let (_, compilation) = compile_text(&text);
+        let codes: Vec<&str> = compilation.diagnostics.iter().map(|diagnostic| diagnostic.code.name).collect();
+        assert_eq!(codes, ["cnn::too_large"], "{name}: {:?}", compilation.diagnostics);
+        assert!(start.elapsed() < Duration::from_millis(100), "{name} took {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn the_deepest_nesting_fits_a_small_stack() {
-    let text = body(&format!("dense({}1{})", "(".repeat(126), ")".repeat(126)));
-    let run = move || compile_text(&text).1.diagnostics.len();
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap();
-    assert_eq!(thread.join().unwrap(), 0);
+    let groups = |unit: &str| body(&format!("{}relu{}", unit.repeat(126), "}".repeat(126)));
+    let texts = [
+        body(&format!("dense({}1{})", "(".repeat(126), ")".repeat(126))),
+        groups("{"),
+        groups("a: {"),
+        groups("add { | relu |"),
+        groups("repeat 1 {"),
+        groups("if true {"),
+        format!("{}block b120 {{}}\n{}", numbered(120, |i| format!("block b{i} {{ b{} }}", i + 1)), body("b0 -> relu")),
+    ];
+    for text in texts {
+        let run = move || compile_text(&text).1.diagnostics;
+        let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap();
+        assert_eq!(thread.join().unwrap(), []);
+    }
 }
 
 #[test]

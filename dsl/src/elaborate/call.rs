@@ -1,160 +1,240 @@
-//! A call of a layer: finding the op, binding its arguments, and saying what is wrong with them.
+//! Calls: finding the op or block, and applying it.
 
-use super::expr::Scope;
+use super::arguments::{self, Signature};
+use super::expr::{Input, find_target, layer_names};
 use super::fault::describe;
-use crate::diagnostic::{Diagnostic, Report};
-use crate::syntax::Call;
+use super::model::{Elaborator, Flow};
+use super::params;
+use super::value::{Given, Target, Value};
+use crate::diagnostic::Diagnostic;
+use crate::syntax::{Call, Step};
 use crate::{codes, suggest};
-use cnn_ir::{Args, OpDef, Param, Span};
-use std::collections::BTreeMap;
+use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Shape, Span, ValueId};
 
 /// Names that other frameworks have for ops, as [`suggest::plain`] gives them.
 const FOREIGN: &[(&str, &str)] =
     &[("linear", "dense"), ("fc", "dense"), ("fullyconnected", "dense"), ("adaptiveavgpool", "global_avg_pool")];
 
-/// The op that a call names.
-pub(super) fn find_op(call: &Call<'_>, report: &mut Report) -> Option<&'static OpDef> {
-    let name = call.name.text;
-    if let Some(def) = OpDef::find(name) {
-        return Some(def);
-    }
-    let foreign = FOREIGN.iter().find(|(theirs, _)| suggest::plain(name) == *theirs);
-    let names = cnn_ir::ops::OPS.iter().map(|def| def.name);
-    let meant = foreign.map(|(_, ours)| *ours).or_else(|| suggest::nearest(name, names.clone()));
-    let diagnostic = Diagnostic::error(&codes::UNKNOWN_LAYER, format!("there is no layer `{name}`"));
-    report.push(match meant {
-        Some(meant) => diagnostic.at(call.name.span, "unknown layer").edit(
-            format!("did you mean `{meant}`?"),
-            call.name.span,
-            meant,
-        ),
-        None => {
-            let known: Vec<&str> = names.collect();
-            diagnostic.at(call.name.span, "unknown layer").note(format!("the layers are {}", known.join(", ")))
-        }
-    });
-    None
+/// Ops that take several values: those of their branches, or the current one and those that are named.
+const JOINS: &[&str] = &["add", "concat", "mul"];
+
+/// Whether an op takes several values.
+pub(super) fn joins(def: &OpDef) -> bool {
+    JOINS.contains(&def.name)
 }
 
-/// Binds positional, then named arguments; reports all that is wrong, and is `None` if anything is.
-pub(super) fn bind(call: &Call<'_>, def: &OpDef, scope: &Scope<'_>, report: &mut Report) -> Option<Args> {
-    let errors = report.errors();
-    // Whether a value is unknown for an error elsewhere.
-    let mut unknown = false;
-    let mut args = Args::new();
-    let mut given: BTreeMap<&str, Span> = BTreeMap::new();
-    let mut positions = 0;
-    let mut named: Option<Span> = None;
-    for argument in &call.arguments {
-        let param = match argument.name {
-            None => {
-                positions += 1;
-                if let Some(before) = named {
-                    let message = "a positional argument after a named one";
-                    report.push(
-                        Diagnostic::error(&codes::SYNTAX, message)
-                            .at(argument.span, "name it, or move it to the front")
-                            .see(before, "named"),
-                    );
-                    continue;
-                }
-                match def.params.get(positions - 1) {
-                    Some(param) => param,
-                    None if positions - 1 == def.params.len() => {
-                        report.push(too_many(call, def));
-                        continue;
-                    }
-                    None => continue,
-                }
+impl<'a, 's> Elaborator<'a, 's> {
+    /// A step that is a call; leaves what it makes as the current value.
+    pub fn call(&mut self, call: &'a Call<'s>, step: &'a Step<'s>, name: &str) {
+        let errors = self.cx.report.errors();
+        let target = self.target(call);
+        let Some((target, bound)) = target else {
+            return self.poison(call.span);
+        };
+        if let Target::Op(def) = target
+            && joins(def)
+        {
+            let flow = self.join_named(call, def, bound, step, name);
+            return self.set_current(flow, call.span);
+        }
+        let last = self.frames.len() - 1;
+        let mut givens = bound;
+        let own = arguments::evaluate(call, target.op(), &givens, &self.frames[last].scope, &mut self.cx);
+        givens.extend(own);
+        match target {
+            Target::Op(def) => {
+                let inputs: Vec<Flow> = self.current.into_iter().collect();
+                let value = self.apply(call, def, &givens, &inputs, errors, step, name);
+                self.set_current(value, call.span);
             }
-            Some(name) => {
-                named = Some(argument.span);
-                match def.params.iter().find(|param| param.name == name.text) {
-                    Some(param) => param,
-                    None => {
-                        report.push(unknown_argument(name.text, name.span, def));
-                        // Its value may be wrong as well.
-                        scope.value(&argument.value, &["same", "same_tf", "valid"], report);
-                        continue;
-                    }
+            Target::Block(index) => self.call_block(index, call, &givens, errors, step, name),
+        }
+    }
+
+    pub fn set_current(&mut self, value: Option<ValueId>, place: Span) {
+        self.failed |= value.is_none();
+        self.current = Some(Flow { value, place });
+    }
+
+    /// What a call applies, and the arguments it already has.
+    pub fn target(&mut self, call: &Call<'s>) -> Option<(Target, Vec<Given>)> {
+        let name = call.name.text;
+        let frame = self.frame();
+        if let Some(value) = frame.scope.bindings.get(name) {
+            return match value.clone()? {
+                Value::Layer(layer) => Some((layer.target, layer.bound)),
+                other => {
+                    let declared = self.find_name(name);
+                    let message = format!("`{name}` is {}, not a layer", other.a_type());
+                    let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message);
+                    let diagnostic = diagnostic.at(call.name.span, format!("this is {}", other.brief()));
+                    self.cx.fail(match declared {
+                        Some(declared) => diagnostic.see(declared.span, "declared here"),
+                        None => diagnostic,
+                    })
                 }
+            };
+        }
+        if let Some(target) = find_target(name, &self.cx) {
+            return Some((target, Vec::new()));
+        }
+        if self.frame().scope.incomplete {
+            return None;
+        }
+        let diagnostic = Diagnostic::error(&codes::UNKNOWN_LAYER, format!("there is no layer `{name}`"))
+            .at(call.name.span, "unknown layer");
+        let labels: Vec<String> = self.labels();
+        let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
+        let names = layer_names(&self.cx).chain(params).chain(labels.iter().map(String::as_str));
+        let foreign = FOREIGN.iter().find(|(theirs, _)| suggest::plain(name) == *theirs);
+        let meant = foreign.map(|(_, ours)| *ours).or_else(|| suggest::nearest(name, names));
+        let diagnostic = match meant {
+            Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
+            None => {
+                const MOST: usize = 8;
+                let known: Vec<&str> = self.cx.blocks.names().chain(layer_names(&self.cx)).take(MOST).collect();
+                diagnostic.note(format!("some of the layers: {}, …", known.join(", ")))
             }
         };
-        if let Some(&first) = given.get(param.name) {
-            let diagnostic = Diagnostic::error(&codes::DUPLICATE_ARGUMENT, format!("`{}` is given twice", param.name))
-                .at(argument.span, "given again")
-                .see(first, "given first");
-            report.push(diagnostic);
-            continue;
+        self.cx.fail(diagnostic)
+    }
+
+    /// The labels and inputs that are known.
+    fn labels(&mut self) -> Vec<String> {
+        let names = self.frame().sequences.iter().flat_map(|sequence| &sequence.names);
+        names.filter(|(_, declared)| declared.flow.is_some()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Applies an op to values; `errors` is how many errors there were before the arguments were looked at.
+    #[allow(clippy::too_many_arguments)]
+    pub fn apply(
+        &mut self,
+        call: &Call<'s>,
+        def: &'static OpDef,
+        givens: &[Given],
+        inputs: &[Flow],
+        errors: usize,
+        step: &Step<'s>,
+        name: &str,
+    ) -> Option<ValueId> {
+        let args = self.op_args(call, def, givens, errors, step)?;
+        let values = inputs.iter().map(|flow| flow.value).collect::<Option<Vec<ValueId>>>()?;
+        if values.is_empty() {
+            return None;
         }
-        given.insert(param.name, argument.span);
-        match scope.value(&argument.value, param.kind.words(), report) {
-            None => unknown = true,
-            Some(value) => {
-                if let Err(fault) = args.bind(param, value) {
-                    report.push(describe(fault, call, def, call.span, scope));
-                }
+        if self.is_too_many_layers(step.span) {
+            return None;
+        }
+        let shapes: Vec<Shape> = values.iter().map(|value| self.net.shape(*value).clone()).collect();
+        let made = (def.from_call)(&args, &shapes.iter().collect::<Vec<_>>());
+        self.net.set_place(step.span, step.label.is_some());
+        let made = made.and_then(|op| {
+            let values: Vec<&ValueId> = values.iter().collect();
+            self.net.layer(name, op, &values).map_err(|error| error.fault)
+        });
+        let fault = match made {
+            Ok(value) => return Some(value),
+            Err(fault) => fault,
+        };
+        let mut diagnostic = describe(fault, call, def, givens, step.span);
+        let mut seen = Vec::new();
+        for (flow, shape) in inputs.iter().zip(&shapes).take(8) {
+            if !seen.contains(&flow.place) {
+                seen.push(flow.place);
+                let is_input = flow.value.is_some_and(|value| value.index() < self.inputs);
+                let text = if is_input { format!("the input is {shape}") } else { format!("makes {shape}") };
+                diagnostic = diagnostic.see(flow.place, text);
             }
         }
+        self.cx.fail(diagnostic)
     }
-    let missing: Vec<&Param> =
-        def.params.iter().filter(|param| param.default.is_none() && !given.contains_key(param.name)).collect();
-    // With an unknown or misplaced argument, the missing one is likely the same.
-    if !missing.is_empty() && report.errors() == errors {
-        report.push(missing_arguments(call, def, &missing));
-    }
-    (report.errors() == errors && !unknown).then_some(args)
-}
 
-fn too_many(call: &Call<'_>, def: &OpDef) -> Diagnostic {
-    let extra = call.arguments.iter().filter(|argument| argument.name.is_none()).skip(def.params.len());
-    let span = extra.map(|argument| argument.span).reduce(|first, last| Span { end: last.end, ..first });
-    let message = match def.params.len() {
-        0 => format!("`{}` takes no arguments", def.name),
-        1 => format!("`{}` takes one argument", def.name),
-        count => format!("`{}` takes at most {count} arguments", def.name),
-    };
-    let diagnostic = Diagnostic::error(&codes::TOO_MANY_ARGUMENTS, message).at(span.unwrap_or(call.span), "too many");
-    match call.parenthesis.filter(|_| def.params.is_empty()) {
-        Some(parenthesis) => diagnostic.edit("remove them", parenthesis, ""),
-        None => diagnostic.note(signature(def)),
+    /// Whether the network is full; then there is no use in going on.
+    fn is_too_many_layers(&mut self, span: Span) -> bool {
+        if self.net.layers() < NetworkBuilder::MAX_LAYERS {
+            return false;
+        }
+        let message = format!("a network may have {} layers", NetworkBuilder::MAX_LAYERS);
+        self.cx.report.push(Diagnostic::error(&codes::TOO_LARGE, message).at(span, "one too many"));
+        self.given_up = true;
+        true
     }
-}
 
-fn unknown_argument(name: &str, span: Span, def: &OpDef) -> Diagnostic {
-    let diagnostic = Diagnostic::error(&codes::UNKNOWN_ARGUMENT, format!("`{}` has no parameter `{name}`", def.name))
-        .at(span, "unknown parameter");
-    if matches!(name, "in_channels" | "in_features") {
-        return diagnostic.help("leave it out: what comes in is known from the step before");
+    fn op_args(
+        &mut self,
+        call: &Call<'s>,
+        def: &'static OpDef,
+        givens: &[Given],
+        errors: usize,
+        step: &Step<'s>,
+    ) -> Option<Args> {
+        let mut args = Args::new();
+        let assigned = arguments::assign(&Signature::of_op(def), givens, call, errors, &mut self.cx);
+        // Even if something else is wrong, the values that are there are looked at.
+        let pairs = assigned.iter().flatten().zip(def.params);
+        let mut known = assigned.is_some();
+        for (index, param) in pairs {
+            let Some(given) = index.and_then(|index| givens.get(index)) else { continue };
+            let Some(value) = &given.value else {
+                known = false;
+                continue;
+            };
+            let bound = match value.to_ir() {
+                Some(value) => args.bind(param, value),
+                None => {
+                    let message = format!("`{}` takes {}, not a layer", param.name, param.kind.expects());
+                    Err(cnn_ir::Fault::new(&codes::BAD_ARGUMENT, message).about(param.name))
+                }
+            };
+            if let Err(fault) = bound {
+                self.cx.report.push(describe(fault, call, def, givens, step.span));
+                known = false;
+            }
+        }
+        known.then_some(args)
     }
-    match suggest::nearest(name, def.params.iter().map(|param| param.name)) {
-        Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), span, meant),
-        None => diagnostic.note(signature(def)),
-    }
-}
 
-fn missing_arguments(call: &Call<'_>, def: &OpDef, missing: &[&Param]) -> Diagnostic {
-    let names: Vec<String> = missing.iter().map(|param| format!("`{}`", param.name)).collect();
-    let message = format!("`{}` needs {}", def.name, names.join(" and "));
-    let mut diagnostic = Diagnostic::error(&codes::MISSING_ARGUMENT, message)
-        .at(call.span, format!("{} {} missing", names.join(" and "), if names.len() == 1 { "is" } else { "are" }));
-    for param in missing {
-        diagnostic = diagnostic.note(format!("`{}`: {}; {}", param.name, param.doc, param.kind.expects()));
-    }
-    diagnostic
-}
-
-/// `conv(channels, kernel)`, then what may be left out.
-fn signature(def: &OpDef) -> String {
-    let names = |optional: bool| {
-        let params = def.params.iter().filter(move |param| param.default.is_some() == optional);
-        params.map(|param| param.name).collect::<Vec<_>>()
-    };
-    let (required, optional) = (names(false), names(true));
-    match (required.is_empty(), optional.is_empty()) {
-        (true, true) => format!("`{}` has no parameters", def.name),
-        (false, true) => format!("its parameters are {}", required.join(", ")),
-        (true, false) => format!("its parameters, all optional: {}", optional.join(", ")),
-        (false, false) => format!("its parameters: {}; optional: {}", required.join(", "), optional.join(", ")),
+    fn call_block(
+        &mut self,
+        index: usize,
+        call: &'a Call<'s>,
+        givens: &[Given],
+        errors: usize,
+        step: &'a Step<'s>,
+        name: &str,
+    ) {
+        let Some(block) = self.cx.blocks.list.get(index) else { return self.poison(call.span) };
+        let definition = block.definition;
+        let signature = Signature::of_definition(definition);
+        let assigned = arguments::assign(&signature, givens, call, errors, &mut self.cx);
+        block.was_called.set(true);
+        if block.is_recursive {
+            return self.poison(call.span);
+        }
+        // What is said of the arguments is said of the call, and what is said of the defaults of the block.
+        let arguments = assigned.map(|assigned| (givens, assigned));
+        let unknown = arguments.is_none();
+        let mut scope = params::bind(definition, &block.types, &arguments, None, &mut self.cx);
+        scope.input = match self.current.and_then(|flow| self.shape_of(flow)) {
+            Some(shape) => Input::Known(shape.clone()),
+            None => Input::Unknown,
+        };
+        let (rounds, uncertain) = (self.rounds, self.uncertain);
+        self.uncertain = false;
+        self.net.set_place(step.span, step.label.is_some());
+        self.net.begin_block(name, definition.name.text);
+        let labelled = step.label.as_ref().map_or(String::new(), |_| format!(", `{name}`"));
+        self.cx.report.enter(call.span, format!("in this call to `{}`{labelled}", definition.name.text));
+        self.deeper(call.span, |this| {
+            this.open_frame(definition, scope);
+            this.statements(&definition.body);
+            this.frames.pop();
+        });
+        self.cx.report.leave();
+        self.net.end_block();
+        (self.rounds, self.uncertain) = (rounds, uncertain);
+        if unknown || definition.broken_body || definition.broken_head {
+            self.poison(call.span);
+        }
     }
 }

@@ -1,56 +1,71 @@
 //! Values of expressions, with checked arithmetic.
 
-use crate::diagnostic::{Diagnostic, Report};
-use crate::syntax::{Expr, ExprKind, Operator};
+use super::context::Context;
+use super::value::{Target, Value};
+use super::{arguments, arithmetic};
+use crate::diagnostic::Diagnostic;
+use crate::syntax::{Call, Comparison, Expr, ExprKind, Name};
 use crate::{codes, suggest};
-use cnn_ir::{Span, Value};
-use std::cell::Cell;
+use cnn_ir::{OpDef, Shape, Span};
 use std::collections::BTreeMap;
 
 /// The names an expression may use.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'s> {
-    pub bindings: BTreeMap<&'s str, Binding>,
+    /// Values by name; `None` after an error that was reported.
+    pub bindings: BTreeMap<&'s str, Option<Value>>,
     /// Some names could not be read, so an unknown one may be none of the author's fault.
     pub incomplete: bool,
+    /// What `in` is.
+    pub input: Input,
 }
 
-/// A name's value.
-#[derive(Debug)]
-pub(super) struct Binding {
-    /// `None` after an error that was reported.
-    pub value: Option<Value>,
-    pub used: Cell<bool>,
+/// What comes into a block or model.
+#[derive(Debug, Default)]
+pub(super) enum Input {
+    /// There is no input here.
+    #[default]
+    None,
+    /// Its maker failed, which was reported.
+    Unknown,
+    Known(Shape),
 }
 
 impl Scope<'_> {
     /// The value of an expression; `None` after an error that was reported. A bare word of `words` stands for itself.
-    pub fn value(&self, expr: &Expr<'_>, words: &[&str], report: &mut Report) -> Option<Value> {
+    pub fn value(&self, expr: &Expr<'_>, words: &[&str], cx: &mut Context<'_, '_>) -> Option<Value> {
+        cx.spend(1, expr.span);
+        if cx.is_exhausted() {
+            return None;
+        }
         match &expr.kind {
             ExprKind::Int(value) => Some(Value::Int(*value)),
             ExprKind::Float(value) => Some(Value::Float(*value)),
             ExprKind::Bool(value) => Some(Value::Bool(*value)),
             ExprKind::Broken => None,
-            ExprKind::Name(name) => self.name(name, expr.span, words, report),
-            ExprKind::Tuple(items) => self.values(items, report).map(Value::Tuple),
-            ExprKind::List(items) => self.values(items, report).map(Value::List),
-            ExprKind::Negate(inner) => match self.value(inner, &[], report)? {
-                Value::Int(value) => match value.checked_neg() {
-                    Some(value) => Some(Value::Int(value)),
-                    None => fail(report, overflow(expr.span, format!("-({value})"))),
-                },
-                Value::Float(value) => Some(Value::Float(-value)),
-                value => fail(report, not_a_number(&value, inner.span)),
-            },
+            ExprKind::Name(name) => self.name(name, expr.span, words, cx),
+            ExprKind::Input(field) => self.input(*field, expr.span, cx),
+            ExprKind::Indexed(name, _) => {
+                let message = format!("`{}` with an index is a label, not a number", name.text);
+                cx.fail(Diagnostic::error(&codes::TYPE_MISMATCH, message).at(expr.span, "a value cannot be used here"))
+            }
+            ExprKind::Call(call) => self.call(call, cx),
+            ExprKind::Tuple(items) => {
+                self.values(items, cx).and_then(|items| Value::Tuple(items).bounded(expr.span, cx))
+            }
+            ExprKind::List(items) => self.values(items, cx).and_then(|items| Value::List(items).bounded(expr.span, cx)),
+            ExprKind::Field(whole, index) => self.field(whole, *index, expr.span, cx),
+            ExprKind::Negate(inner) => arithmetic::negate(self.value(inner, &[], cx)?, inner.span, expr.span, cx),
+            ExprKind::Not(inner) => Some(Value::Bool(!self.boolean(inner, "`not`", cx)?)),
             ExprKind::Chain(first, rest) => {
-                let mut value = self.value(first, &[], report);
+                let mut value = self.value(first, &[], cx);
                 let mut span = first.span;
                 for (operator, operand) in rest {
-                    let right = self.value(operand, &[], report);
+                    let right = self.value(operand, &[], cx);
                     let place = Span { end: operand.span.end, ..span };
                     value = match (value, right) {
                         (Some(left), Some(right)) => {
-                            calculate(*operator, (left, span), (right, operand.span), place, report)
+                            arithmetic::calculate(*operator, (left, span), (right, operand.span), place, cx)
                         }
                         _ => None,
                     };
@@ -58,22 +73,141 @@ impl Scope<'_> {
                 }
                 value
             }
+            ExprKind::Compare(comparison, sides) => self.compare(*comparison, &sides.0, &sides.1, cx),
+            ExprKind::All(parts) => self.logic(parts, "`and`", false, cx),
+            ExprKind::Any(parts) => self.logic(parts, "`or`", true, cx),
+            ExprKind::If(arms, otherwise) => {
+                for (condition, value) in arms {
+                    if self.boolean(condition, "`if`", cx)? {
+                        return self.value(value, words, cx);
+                    }
+                }
+                self.value(otherwise, words, cx)
+            }
+        }
+    }
+
+    /// A condition's value.
+    pub fn boolean(&self, expr: &Expr<'_>, what: &str, cx: &mut Context<'_, '_>) -> Option<bool> {
+        match self.value(expr, &[], cx)? {
+            Value::Bool(value) => Some(value),
+            other => {
+                let message = format!("{what} needs `true` or `false`, not {}", other.a_type());
+                let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message);
+                cx.fail(diagnostic.at(expr.span, format!("expected a bool, found {}", other.brief())))
+            }
+        }
+    }
+
+    /// An integer's value.
+    pub fn integer(&self, expr: &Expr<'_>, what: &str, cx: &mut Context<'_, '_>) -> Option<i64> {
+        match self.value(expr, &[], cx)? {
+            Value::Int(value) => Some(value),
+            other => {
+                let message = format!("{what} is an integer, not {}", other.a_type());
+                let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message);
+                cx.fail(diagnostic.at(expr.span, format!("expected an int, found {}", other.brief())))
+            }
         }
     }
 
     /// All values, so that all errors are found.
-    fn values(&self, items: &[Expr<'_>], report: &mut Report) -> Option<Vec<Value>> {
-        let values: Vec<Option<Value>> = items.iter().map(|item| self.value(item, &[], report)).collect();
+    fn values<'e, 's: 'e>(
+        &self,
+        items: impl IntoIterator<Item = &'e Expr<'s>>,
+        cx: &mut Context<'_, '_>,
+    ) -> Option<Vec<Value>> {
+        let values: Vec<Option<Value>> = items.into_iter().map(|item| self.value(item, &[], cx)).collect();
         values.into_iter().collect()
     }
 
-    fn name(&self, name: &str, span: Span, words: &[&str], report: &mut Report) -> Option<Value> {
-        if let Some(binding) = self.bindings.get(name) {
-            binding.used.set(true);
-            return binding.value.clone();
+    /// Parts from left to right, as far as they decide: `end` is the value that ends them.
+    fn logic(&self, parts: &[Expr<'_>], what: &str, end: bool, cx: &mut Context<'_, '_>) -> Option<Value> {
+        for part in parts {
+            if self.boolean(part, what, cx)? == end {
+                return Some(Value::Bool(end));
+            }
+        }
+        Some(Value::Bool(!end))
+    }
+
+    fn compare(
+        &self,
+        comparison: Comparison,
+        left: &Expr<'_>,
+        right: &Expr<'_>,
+        cx: &mut Context<'_, '_>,
+    ) -> Option<Value> {
+        let (a, b) = (self.value(left, &[], cx), self.value(right, &[], cx));
+        let (a, b) = (a?, b?);
+        if let Some(value) = a.compare(comparison, &b) {
+            return Some(Value::Bool(value));
+        }
+        let message = format!("`{}` cannot compare these two", comparison.sign());
+        cx.fail(Diagnostic::error(&codes::TYPE_MISMATCH, message).at(left.span, a.a_type()).see(right.span, b.a_type()))
+    }
+
+    fn field(&self, whole: &Expr<'_>, index: usize, span: Span, cx: &mut Context<'_, '_>) -> Option<Value> {
+        let value = self.value(whole, &[], cx)?;
+        let diagnostic = match value {
+            Value::Tuple(mut items) | Value::List(mut items) => {
+                if index < items.len() {
+                    return Some(items.swap_remove(index));
+                }
+                let counted = if items.len() == 1 { "1 value".into() } else { format!("{} values", items.len()) };
+                let message = format!("there is no `.{index}` in {counted}");
+                Diagnostic::error(&codes::TYPE_MISMATCH, message)
+                    .at(span, "")
+                    .see(whole.span, format!("this is {}", Value::Tuple(items).brief()))
+                    .note("positions are counted from 0")
+            }
+            other => {
+                let message = format!("{} has no parts", other.a_type());
+                Diagnostic::error(&codes::TYPE_MISMATCH, message).at(whole.span, format!("this is {}", other.brief()))
+            }
+        };
+        cx.fail(diagnostic)
+    }
+
+    /// `in.channels`, `in.height`, `in.width`
+    fn input(&self, field: Name<'_>, span: Span, cx: &mut Context<'_, '_>) -> Option<Value> {
+        const FIELDS: [&str; 3] = ["channels", "height", "width"];
+        let Some(axis) = FIELDS.iter().position(|name| *name == field.text) else {
+            let message = format!("`in` has no `{}`", field.text);
+            let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(field.span, "");
+            return cx.fail(match suggest::nearest(field.text, FIELDS) {
+                Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), field.span, meant),
+                None => diagnostic.note("it has `in.channels`, `in.height` and `in.width`"),
+            });
+        };
+        match &self.input {
+            Input::Unknown => None,
+            Input::Known(shape) => match shape.get(axis) {
+                Some(&size) if shape.len() == 3 || axis == 0 => Some(Value::Int(size as i64)),
+                _ => {
+                    let message = format!("the value that comes in is {shape}; it has no {}", field.text);
+                    cx.fail(Diagnostic::error(&codes::BAD_RANK, message).at(span, ""))
+                }
+            },
+            Input::None => {
+                let message = "nothing comes in here";
+                let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(span, "");
+                cx.fail(diagnostic.note("`in` is the value that comes into a block, or a model's first input"))
+            }
+        }
+    }
+
+    fn name(&self, name: &str, span: Span, words: &[&str], cx: &mut Context<'_, '_>) -> Option<Value> {
+        if let Some(value) = self.bindings.get(name) {
+            let size = value.as_ref().map_or(0, Value::size);
+            cx.spend(size, span);
+            return value.clone();
         }
         if words.contains(&name) {
             return Some(Value::Word(name.to_owned()));
+        }
+        if let Some(target) = find_target(name, cx) {
+            return Some(arguments::layer_value(target, name, Vec::new()));
         }
         if self.incomplete {
             return None;
@@ -81,104 +215,63 @@ impl Scope<'_> {
         let known = self.bindings.keys().copied();
         let mut diagnostic =
             Diagnostic::error(&codes::UNKNOWN_NAME, format!("nothing named `{name}` is known here")).at(span, "");
-        if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied())) {
+        if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied()))
+            .or_else(|| suggest::nearest(name, layer_names(cx)))
+        {
             diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), span, meant);
         } else if !(self.bindings.is_empty() && words.is_empty()) {
             let names: Vec<String> =
                 words.iter().copied().chain(known).take(20).map(|name| format!("`{name}`")).collect();
             diagnostic = diagnostic.note(format!("known here: {}", names.join(", ")));
         } else {
-            diagnostic = diagnostic.note("the model has no parameters");
+            diagnostic = diagnostic.note("there are no parameters here");
         }
-        fail(report, diagnostic)
+        cx.fail(diagnostic)
     }
-}
 
-type Operand = (Value, Span);
-
-fn calculate(
-    operator: Operator,
-    (left, left_span): Operand,
-    (right, right_span): Operand,
-    span: Span,
-    report: &mut Report,
-) -> Option<Value> {
-    match (left, right) {
-        (Value::Int(a), Value::Int(b)) => integers(operator, a, b, right_span, span, report),
-        (Value::Int(a), Value::Float(b)) => floats(operator, a as f64, b, right_span, span, report),
-        (Value::Float(a), Value::Int(b)) => floats(operator, a, b as f64, right_span, span, report),
-        (Value::Float(a), Value::Float(b)) => floats(operator, a, b, right_span, span, report),
-        (Value::Int(_) | Value::Float(_), other) => fail(report, not_a_number(&other, right_span)),
-        (other, _) => fail(report, not_a_number(&other, left_span)),
-    }
-}
-
-fn integers(operator: Operator, a: i64, b: i64, right: Span, span: Span, report: &mut Report) -> Option<Value> {
-    if b == 0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-        return fail(report, division_by_zero(right));
-    }
-    let result = match operator {
-        Operator::Add => a.checked_add(b),
-        Operator::Subtract => a.checked_sub(b),
-        Operator::Multiply => a.checked_mul(b),
-        // Floor division and its remainder, as in Python: ⌊a/b⌋ and a − b⌊a/b⌋.
-        Operator::Divide => a.checked_div(b).map(|quotient| quotient - i64::from(a % b != 0 && (a < 0) != (b < 0))),
-        Operator::Remainder => {
-            a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+    /// A function's value, or a layer with arguments.
+    fn call(&self, call: &Call<'_>, cx: &mut Context<'_, '_>) -> Option<Value> {
+        let name = call.name.text;
+        if FUNCTIONS.contains(&name) {
+            let values = self.values(call.arguments.iter().map(|argument| &argument.value), cx)?;
+            return arithmetic::function(call, values, cx);
         }
-    };
-    match result {
-        Some(value) => Some(Value::Int(value)),
-        None => fail(report, overflow(span, format!("{a} {} {b}", sign(operator)))),
+        if let Some(value) = self.bindings.get(name) {
+            return match value.clone()? {
+                Value::Layer(layer) => {
+                    let more = arguments::evaluate(call, layer.target.op(), &layer.bound, self, cx);
+                    let bound = layer.bound.into_iter().chain(more).collect();
+                    arguments::layer_value(layer.target, &layer.name, bound).bounded(call.span, cx)
+                }
+                other => {
+                    let message = format!("`{name}` is {}, which cannot be called", other.a_type());
+                    cx.fail(Diagnostic::error(&codes::TYPE_MISMATCH, message).at(call.span, ""))
+                }
+            };
+        }
+        if let Some(target) = find_target(name, cx) {
+            let bound = arguments::evaluate(call, target.op(), &[], self, cx);
+            return arguments::layer_value(target, name, bound).bounded(call.span, cx);
+        }
+        let message = format!("there is no function or layer `{name}`");
+        let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(call.name.span, "");
+        cx.fail(match suggest::nearest(name, FUNCTIONS.iter().copied().chain(layer_names(cx))) {
+            Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
+            None => diagnostic.note(format!("the functions are {}", FUNCTIONS.join(", "))),
+        })
     }
 }
 
-fn floats(operator: Operator, a: f64, b: f64, right: Span, span: Span, report: &mut Report) -> Option<Value> {
-    if b == 0.0 && matches!(operator, Operator::Divide | Operator::Remainder) {
-        return fail(report, division_by_zero(right));
-    }
-    let value = match operator {
-        Operator::Add => a + b,
-        Operator::Subtract => a - b,
-        Operator::Multiply => a * b,
-        Operator::Divide => a / b,
-        Operator::Remainder => a - b * (a / b).floor(),
-    };
-    if value.is_finite() {
-        return Some(Value::Float(value));
-    }
-    fail(report, overflow(span, format!("{a:?} {} {b:?}", sign(operator))))
+/// The functions on numbers and lists.
+pub(super) const FUNCTIONS: &[&str] = &["ceil_div", "len", "max", "min"];
+
+/// The op or block of a name.
+pub(super) fn find_target(name: &str, cx: &Context<'_, '_>) -> Option<Target> {
+    OpDef::find(name).map(Target::Op).or_else(|| cx.blocks.find(name).map(Target::Block))
 }
 
-fn sign(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        Operator::Remainder => "%",
-    }
-}
-
-fn fail<T>(report: &mut Report, diagnostic: Diagnostic) -> Option<T> {
-    report.push(diagnostic);
-    None
-}
-
-fn overflow(span: Span, figures: String) -> Diagnostic {
-    Diagnostic::error(&codes::OVERFLOW, "the result is too large").at(span, figures).note(format!(
-        "integers go from {} to {}, floats are finite",
-        i64::MIN,
-        i64::MAX
-    ))
-}
-
-fn division_by_zero(right: Span) -> Diagnostic {
-    Diagnostic::error(&codes::DIVISION_BY_ZERO, "division by zero").at(right, "this is 0")
-}
-
-fn not_a_number(value: &Value, span: Span) -> Diagnostic {
-    let message = format!("arithmetic needs numbers, not a {}", value.type_name());
-    Diagnostic::error(&codes::TYPE_MISMATCH, message)
-        .at(span, format!("expected a number, found {}", crate::elaborate::brief(value)))
+/// The names of all ops and blocks.
+pub(super) fn layer_names<'a>(cx: &Context<'a, '_>) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+    let blocks: Vec<&'a str> = cx.blocks.names().collect();
+    cnn_ir::ops::OPS.iter().map(|def| def.name).chain(blocks)
 }

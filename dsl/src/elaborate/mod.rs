@@ -1,451 +1,218 @@
 //! From syntax tree to network: expands a model into calls on a builder and infers shapes on the way.
 //!
 //! After an error the elaborator goes on. A value that could not be made is unknown, and what depends on it is silent
-//! about its shape; arguments, names and everything else are still checked.
+//! about its shape; arguments, names and everything else are still checked. Work is bounded before and during expansion:
+//! layers that can be counted are counted first, loops multiply, nesting ends at 128, and every step costs from a budget.
 
+mod arguments;
+mod arithmetic;
+mod assertion;
+mod body;
 mod call;
+mod checks;
+mod context;
 mod expr;
 mod fault;
+mod join;
+mod loops;
+mod model;
 mod params;
+mod value;
 
 use crate::diagnostic::{Diagnostic, Report};
 use crate::settings::Settings;
-use crate::syntax::{Expr, File, Model, Name, Statement, Step};
+use crate::syntax::{Definition, Expr, File, Statement};
 use crate::{Outline, codes, suggest};
-use cnn_ir::{Builder, Network, NetworkBuilder, Shape, Span, Value, ValueId};
+use checks::check_name;
+use cnn_ir::Network;
+use context::{Blocks, Context};
 use expr::Scope;
-use std::collections::BTreeMap;
+use model::{Elaborator, Plan};
+use std::collections::{BTreeMap, BTreeSet};
+use value::{Given, Type};
 
 /// Elaborates every model of a file.
 pub(crate) fn elaborate(file: &File<'_>, settings: &Settings, report: &mut Report) -> (Vec<Network>, Vec<Outline>) {
     params::check_settings(&file.models, settings, report);
-    check_model_names(&file.models, report);
+    checks::check_names(file, report);
+    let mut blocks = Blocks::new(file, report);
+    checks::find_recursion(&mut blocks, report);
+    let models = Models::new(file, report);
     let mut networks = Vec::new();
-    for model in file.models.iter().filter(|model| !model.oversized) {
+    for (index, model) in file.models.iter().enumerate().filter(|(_, model)| !model.oversized) {
         if report.is_full() {
             break;
         }
         let errors = report.errors();
-        let scope = params::bind_params(model, settings, report);
-        let network = Elaborator::new(model, scope, report).run();
+        let network = models.elaborate(index, model, settings, &mut Context { blocks: &blocks, report });
         networks.extend(network.filter(|_| report.errors() == errors));
     }
-    (networks, file.models.iter().map(outline).collect())
+    check_unused_blocks(&blocks, report);
+    if report.errors() == 0 {
+        checks::warn_unused(file, &blocks, report);
+    }
+    (networks, models.outlines())
 }
 
 /// The value of an expression without names.
-pub(crate) fn constant(expr: &Expr<'_>, report: &mut Report) -> Option<Value> {
-    Scope::default().value(expr, &[], report)
+pub(crate) fn constant(expr: &Expr<'_>, report: &mut Report) -> Option<cnn_ir::Value> {
+    let mut cx = Context { blocks: &Blocks::none(), report };
+    Scope::default().value(expr, &[], &mut cx)?.to_ir()
 }
 
-/// A value as a message shows it: long ones cut.
-fn brief(value: &Value) -> String {
-    const LONGEST: usize = 60;
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        text
-    } else {
-        format!("{}…", text.chars().take(LONGEST).collect::<String>())
-    }
+/// The models of a file.
+struct Models<'a, 's> {
+    list: &'a [Definition<'s>],
+    /// The types of each one's parameters.
+    types: Vec<Vec<Option<Type>>>,
+    by_name: BTreeMap<&'s str, usize>,
+    /// The models that presets are made of.
+    templates: BTreeSet<usize>,
 }
 
-fn outline(model: &Model<'_>) -> Outline {
-    let mut outline = Outline { name: model.name.text.to_owned(), inputs: Vec::new(), outputs: Vec::new() };
-    for statement in &model.body {
-        match statement {
-            Statement::Input { name, .. } => outline.inputs.push(name.text.to_owned()),
-            Statement::Output { name, .. } => outline.outputs.push(name.text.to_owned()),
-            Statement::Step(_) | Statement::Broken { .. } => {}
+impl<'a, 's> Models<'a, 's> {
+    fn new(file: &'a File<'s>, report: &mut Report) -> Self {
+        let list = &file.models;
+        let types = list.iter().map(|model| model.params.iter().map(|param| Type::read(&param.ty, report)).collect());
+        let types = types.collect();
+        let mut by_name = BTreeMap::new();
+        for (index, model) in list.iter().enumerate() {
+            by_name.entry(model.name.text).or_insert(index);
         }
+        let presets = list.iter().filter_map(|model| model.preset.as_ref());
+        let templates = presets.filter_map(|preset| by_name.get(preset.name.text).copied()).collect();
+        Self { list, types, by_name, templates }
     }
+
+    fn elaborate(
+        &self,
+        index: usize,
+        model: &Definition<'s>,
+        settings: &Settings,
+        cx: &mut Context<'_, 's>,
+    ) -> Option<Network> {
+        if model.preset.is_some() {
+            return self.elaborate_preset(model, settings, cx);
+        }
+        if self.is_only_template(index, settings) {
+            return None;
+        }
+        let plan = Plan { name: model.name, doc: &model.doc, head: model.head, definition: model, is_block: false };
+        let nothing_given = Some((&[] as &[Given], vec![None; model.params.len()]));
+        self.expand(index, plan, &nothing_given, settings, cx)
+    }
+
+    /// A model that presets complete, and that cannot stand alone: some parameter has no value.
+    fn is_only_template(&self, index: usize, settings: &Settings) -> bool {
+        let params = &self.list[index].params;
+        self.templates.contains(&index)
+            && params.iter().any(|param| param.default.is_none() && settings.get(param.name.text).is_none())
+    }
+
+    fn elaborate_preset(
+        &self,
+        model: &Definition<'s>,
+        settings: &Settings,
+        cx: &mut Context<'_, 's>,
+    ) -> Option<Network> {
+        let call = model.preset.as_ref()?;
+        let name = call.name.text;
+        let Some((index, definition)) = self.by_name.get(name).and_then(|index| Some((*index, self.list.get(*index)?)))
+        else {
+            let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, format!("there is no model `{name}`"));
+            let diagnostic = diagnostic.at(call.name.span, "");
+            return cx.fail(match suggest::nearest(name, self.by_name.keys().copied()) {
+                Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
+                None => diagnostic.note("a preset gives values to the parameters of a model of this file"),
+            });
+        };
+        if definition.preset.is_some() {
+            let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, format!("`{name}` is a preset itself"))
+                .at(call.name.span, "")
+                .see(definition.name.span, "declared here")
+                .help("make both presets of the model that has the parameters");
+            return cx.fail(diagnostic);
+        }
+        let errors = cx.report.errors();
+        let givens = arguments::evaluate(call, None, &[], &Scope::default(), cx);
+        let signature = arguments::Signature::of_definition(definition);
+        let assigned = arguments::assign(&signature, &givens, call, errors, cx);
+        let doc = if model.doc.is_empty() { &definition.doc } else { &model.doc };
+        let plan = Plan { name: model.name, doc, head: model.head, definition, is_block: false };
+        let given = assigned.map(|assigned| (givens.as_slice(), assigned));
+        cx.report.enter(model.head, format!("in this preset of `{name}`"));
+        let network = self.expand(index, plan, &given, settings, cx);
+        cx.report.leave();
+        network
+    }
+
+    fn expand(
+        &self,
+        index: usize,
+        plan: Plan<'_, 's>,
+        arguments: &params::Arguments<'_>,
+        settings: &Settings,
+        cx: &mut Context<'_, 's>,
+    ) -> Option<Network> {
+        if cx.is_exhausted() || checks::is_too_large(plan.definition, cx.blocks, cx.report) {
+            return None;
+        }
+        let errors = cx.report.errors();
+        let scope = params::bind(plan.definition, &self.types[index], arguments, Some(settings), cx);
+        let complete = cx.report.errors() == errors && arguments.is_some();
+        let network = Elaborator::new(plan, scope, Context { blocks: cx.blocks, report: cx.report }).run();
+        network.filter(|_| complete)
+    }
+
+    /// The names of all models that give networks.
+    fn outlines(&self) -> Vec<Outline> {
+        let named = |name: &str| self.by_name.get(name).and_then(|index| self.list.get(*index));
+        let models = self.list.iter().enumerate().filter(|(index, _)| {
+            // A template may be complete by settings; then it has a network, but no code to name it.
+            !self.is_only_template(*index, &Settings::default())
+        });
+        models
+            .map(|(_, model)| {
+                let body = model.preset.as_ref().and_then(|preset| named(preset.name.text)).unwrap_or(model);
+                outline(model.name.text, &body.body)
+            })
+            .collect()
+    }
+}
+
+fn outline(name: &str, body: &[Statement<'_>]) -> Outline {
+    let mut outline = Outline { name: name.to_owned(), inputs: Vec::new(), outputs: Vec::new() };
+    add_names(body, &mut outline);
     outline
 }
 
-/// Names of models must differ in more than case: each becomes a type and a module.
-fn check_model_names(models: &[Model<'_>], report: &mut Report) {
-    let mut seen: BTreeMap<String, Name<'_>> = BTreeMap::new();
-    for name in models.iter().map(|model| model.name) {
-        if report.is_full() {
-            return;
-        }
-        check_name(name, report);
-        match seen.get(&name.text.to_lowercase()) {
-            Some(first) => {
-                let message = if first.text == name.text {
-                    format!("two models are named `{}`", name.text)
-                } else {
-                    format!("the models `{}` and `{}` differ only in case", first.text, name.text)
-                };
-                let diagnostic = Diagnostic::error(&codes::DUPLICATE_NAME, message)
-                    .at(name.span, "again")
-                    .see(first.span, "first here");
-                report.push(diagnostic);
+fn add_names(body: &[Statement<'_>], outline: &mut Outline) {
+    for statement in body {
+        match statement {
+            Statement::Input { name, .. } => outline.inputs.push(name.text.to_owned()),
+            Statement::Output { name, .. } if !outline.outputs.iter().any(|output| output == name.text) => {
+                outline.outputs.push(name.text.to_owned());
             }
-            None => {
-                seen.insert(name.text.to_lowercase(), name);
-            }
+            _ => statement.inner().into_iter().for_each(|body| add_names(body, outline)),
         }
     }
 }
 
-/// Generated code escapes keywords as `r#name`; these few it cannot.
-fn check_name(name: Name<'_>, report: &mut Report) {
-    if matches!(name.text, "self" | "Self" | "super" | "crate" | "_") {
-        let diagnostic = Diagnostic::error(&codes::BAD_NAME, format!("`{}` cannot be a name", name.text))
-            .at(name.span, "")
-            .note("names become names in Rust code, where this one has a meaning of its own");
-        report.push(diagnostic);
-    }
-}
-
-/// A value on its way through the model.
-#[derive(Debug, Clone, Copy)]
-struct Flow {
-    /// `None` when its maker failed, which was reported.
-    value: Option<ValueId>,
-    /// The call or input that makes it.
-    place: Span,
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone, Copy)]
-struct Declared {
-    what: &'static str,
-    span: Span,
-    /// The value, for labels and inputs.
-    flow: Option<Flow>,
-}
-
-struct Elaborator<'a, 's> {
-    model: &'a Model<'s>,
-    scope: Scope<'s>,
-    report: &'a mut Report,
-    net: NetworkBuilder,
-    names: BTreeMap<&'s str, Declared>,
-    outputs: BTreeMap<&'s str, Span>,
-    inputs: usize,
-    /// The value that the next step takes.
-    current: Option<Flow>,
-    /// Steps so far; an unlabelled step is named by its position, as in `nn.Sequential`.
-    steps: usize,
-    first_step: Option<Span>,
-    /// Some value is unknown; the reason was reported.
-    failed: bool,
-}
-
-impl<'a, 's> Elaborator<'a, 's> {
-    fn new(model: &'a Model<'s>, scope: Scope<'s>, report: &'a mut Report) -> Self {
-        let mut net = NetworkBuilder::new(model.name.text);
-        net.set_doc(&model.doc);
-        Self {
-            model,
-            scope,
-            report,
-            net,
-            names: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            inputs: 0,
-            current: None,
-            steps: 0,
-            first_step: None,
-            failed: false,
+/// Looks for errors in the blocks that no model called.
+fn check_unused_blocks(blocks: &Blocks<'_, '_>, report: &mut Report) {
+    // Larger ones are made of others, and those are looked at.
+    const MOST_LAYERS: u64 = 2_000;
+    for block in &blocks.list {
+        if block.was_called.get() || block.is_recursive || report.is_full() {
+            continue;
         }
-    }
-
-    fn run(mut self) -> Option<Network> {
-        let errors = self.report.errors();
-        for param in &self.model.params {
-            self.declare(param.name, "parameter", None);
+        let definition = block.definition;
+        let mut cx = Context { blocks, report };
+        if cx.is_exhausted() || block.least_layers > MOST_LAYERS {
+            continue;
         }
-        for statement in &self.model.body {
-            if self.report.is_full() {
-                self.failed = true;
-                break;
-            }
-            match statement {
-                Statement::Input { name, shape, span } => self.input(*name, shape, *span),
-                Statement::Output { name, value, span } => self.output(*name, *value, *span),
-                Statement::Step(step) => self.step(step),
-                Statement::Broken { name } => self.broken(*name),
-            }
-        }
-        if !self.model.broken_body && !self.report.is_full() {
-            self.check_completeness();
-        }
-        let broken = self.model.broken_head || self.model.broken_body;
-        if broken || self.failed || self.report.errors() > errors {
-            return None;
-        }
-        self.warn_unused_params();
-        let Self { net, report, model, .. } = self;
-        match net.finish() {
-            Ok(network) => {
-                warn_unused(&network, report);
-                Some(network)
-            }
-            Err(error) => {
-                report.push(Diagnostic::error(error.fault.code, error.to_string()).at(model.head, ""));
-                None
-            }
-        }
-    }
-
-    fn input(&mut self, name: Name<'s>, shape: &Expr<'s>, span: Span) {
-        self.inputs += 1;
-        let sizes = self.sizes(shape);
-        let mut value = None;
-        if let Some(first_step) = self.first_step {
-            let message = format!("the input `{}` comes after the first step", name.text);
-            let diagnostic = Diagnostic::error(&codes::MISPLACED_INPUT, message)
-                .at(span, "")
-                .see(first_step, "the first step")
-                .help("declare inputs at the beginning of the model");
-            self.report.push(diagnostic);
-        } else if let Some(sizes) = sizes {
-            self.net.set_place(span, true);
-            match self.net.input(name.text, &sizes) {
-                Ok(made) => value = Some(made),
-                Err(error) => {
-                    let mut diagnostic = Diagnostic::error(error.fault.code, error.fault.message).at(shape.span, "");
-                    for figure in error.fault.figures {
-                        diagnostic = diagnostic.note(figure);
-                    }
-                    self.report.push(diagnostic);
-                }
-            }
-        }
-        self.failed |= value.is_none();
-        let flow = Flow { value, place: span };
-        self.declare(name, "input", Some(flow));
-        // Steps take the first input; the others are joined by name.
-        self.current = self.current.or(Some(flow));
-    }
-
-    /// The sizes of an input's shape.
-    fn sizes(&mut self, shape: &Expr<'s>) -> Option<Vec<usize>> {
-        let value = self.scope.value(shape, &[], self.report)?;
-        let error = match &value {
-            Value::List(items) => {
-                let sizes: Option<Vec<usize>> = items
-                    .iter()
-                    .map(|item| match item {
-                        Value::Int(size) => usize::try_from(*size).ok(),
-                        _ => None,
-                    })
-                    .collect();
-                if sizes.is_some() {
-                    return sizes;
-                }
-                Diagnostic::error(&codes::BAD_SHAPE, format!("{} is not a shape", brief(&value)))
-                    .at(shape.span, "sizes are integers of at least 1")
-            }
-            other => {
-                let message = format!("expected a shape, found {}", brief(other));
-                let diagnostic =
-                    Diagnostic::error(&codes::TYPE_MISMATCH, message).at(shape.span, "a shape is a list of sizes");
-                match other {
-                    Value::Tuple(items) => {
-                        diagnostic.edit("use brackets", shape.span, Value::List(items.clone()).to_string())
-                    }
-                    _ => diagnostic.help("channels first, without the batch: `[1, 28, 28]`"),
-                }
-            }
-        };
-        self.report.push(error);
-        None
-    }
-
-    fn step(&mut self, step: &Step<'s>) {
-        let position = self.begin_step(step.span);
-        let made = self.layer(step, &position);
-        self.failed |= made.is_none();
-        let flow = Flow { value: made, place: step.call.span };
-        if let Some(label) = step.label {
-            self.declare(label, "label", Some(flow));
-        }
-        self.current = Some(flow);
-    }
-
-    fn layer(&mut self, step: &Step<'s>, position: &str) -> Option<ValueId> {
-        let call = &step.call;
-        let def = call::find_op(call, self.report)?;
-        let args = call::bind(call, def, &self.scope, self.report)?;
-        let input = self.current?;
-        let value = input.value?;
-        let shape = self.net.shape(value).clone();
-        self.net.set_place(call.span, step.label.is_some());
-        let name = step.label.map_or(position, |label| label.text);
-        let made = (def.from_call)(&args, &[&shape])
-            .and_then(|op| self.net.layer(name, op, &[&value]).map_err(|error| error.fault));
-        match made {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                let diagnostic = fault::describe(fault, call, def, step.span, &self.scope);
-                self.report.push(diagnostic.see(input.place, self.arriving(&shape)));
-                None
-            }
-        }
-    }
-
-    fn arriving(&self, shape: &Shape) -> String {
-        if self.steps == 1 { format!("the input is {shape}") } else { format!("makes {shape}") }
-    }
-
-    fn broken(&mut self, name: Option<Name<'s>>) {
-        let place = name.map_or(self.model.head, |name| name.span);
-        self.failed = true;
-        self.begin_step(place);
-        let flow = Flow { value: None, place };
-        if let Some(name) = name {
-            self.names.entry(name.text).or_insert(Declared { what: "label", span: name.span, flow: Some(flow) });
-        }
-        self.current = Some(flow);
-    }
-
-    /// Counts a step and gives its position as a name.
-    fn begin_step(&mut self, span: Span) -> String {
-        let position = self.steps.to_string();
-        self.steps += 1;
-        self.first_step = self.first_step.or(Some(span));
-        position
-    }
-
-    fn output(&mut self, name: Name<'s>, value: Option<Name<'s>>, span: Span) {
-        check_name(name, self.report);
-        if let Some(first) = self.outputs.insert(name.text, name.span) {
-            let message = format!("two outputs are named `{}`", name.text);
-            let diagnostic =
-                Diagnostic::error(&codes::DUPLICATE_NAME, message).at(name.span, "again").see(first, "first here");
-            self.report.push(diagnostic);
-        }
-        let flow = match value {
-            Some(value) => self.labelled(value),
-            None => self.current,
-        };
-        let Some(value) = flow.and_then(|flow| flow.value) else { return };
-        if value.index() < self.inputs {
-            let message = format!("the output `{}` is an input as it came in", name.text);
-            let diagnostic = Diagnostic::error(&codes::INCOMPLETE_NETWORK, message)
-                .at(span, "no step before it")
-                .help("write the steps that make it before the `output`");
-            self.report.push(diagnostic);
-            return;
-        }
-        self.net.set_place(span, true);
-        if let Err(error) = self.net.output(name.text, &value) {
-            self.report.push(Diagnostic::error(error.fault.code, error.fault.message).at(span, ""));
-        }
-    }
-
-    /// The value that a name stands for.
-    fn labelled(&mut self, name: Name<'s>) -> Option<Flow> {
-        let known = self.names.get(name.text).copied();
-        if let Some(flow) = known.and_then(|declared| declared.flow) {
-            return Some(flow);
-        }
-        if self.model.broken_body {
-            return None;
-        }
-        let later = self.model.body.iter().find_map(|statement| match statement {
-            Statement::Step(Step { label: Some(label), .. }) if label.text == name.text => Some(label.span),
-            _ => None,
-        });
-        let values = self.names.iter().filter(|(_, declared)| declared.flow.is_some()).map(|(name, _)| *name);
-        let diagnostic =
-            Diagnostic::error(&codes::UNKNOWN_NAME, format!("no label or input named `{}` is known here", name.text));
-        let diagnostic = diagnostic.at(name.span, "");
-        self.report.push(match (known, later, suggest::nearest(name.text, values)) {
-            (Some(parameter), _, _) => {
-                diagnostic.see(parameter.span, format!("this is a {}, not a value", parameter.what))
-            }
-            (_, Some(later), _) => diagnostic.see(later, "declared later"),
-            (_, _, Some(meant)) => diagnostic.edit(format!("did you mean `{meant}`?"), name.span, meant),
-            _ => diagnostic.help(format!("label the step that makes it: `{}: …`", name.text)),
-        });
-        None
-    }
-
-    /// Makes a name known; parameters, inputs and labels of a model share one list.
-    fn declare(&mut self, name: Name<'s>, what: &'static str, flow: Option<Flow>) {
-        check_name(name, self.report);
-        if let Some(first) = self.names.get(name.text) {
-            let message = format!("the name `{}` is given twice", name.text);
-            let diagnostic = Diagnostic::error(&codes::DUPLICATE_NAME, message)
-                .at(name.span, format!("this {what}"))
-                .see(first.span, format!("and this {}", first.what));
-            self.report.push(diagnostic);
-            return;
-        }
-        self.names.insert(name.text, Declared { what, span: name.span, flow });
-    }
-
-    /// A model needs an input and a step; without an `output`, its last value is the output.
-    fn check_completeness(&mut self) {
-        let broken = self.model.body.iter().any(|statement| matches!(statement, Statement::Broken { .. }));
-        if broken {
-            return;
-        }
-        let name = self.model.name.text;
-        if self.inputs == 0 {
-            let diagnostic = Diagnostic::error(&codes::INCOMPLETE_NETWORK, format!("the model `{name}` has no input"))
-                .at(self.model.head, "")
-                .help("begin with its inputs, channels first, without the batch: `input image: [1, 28, 28]`");
-            self.report.push(diagnostic);
-        } else if self.steps == 0 && self.outputs.is_empty() {
-            let diagnostic = Diagnostic::error(&codes::INCOMPLETE_NETWORK, format!("the model `{name}` has no steps"))
-                .at(self.model.head, "")
-                .help("write what happens to its input: `conv(6, kernel = 5) -> relu`");
-            self.report.push(diagnostic);
-        } else if self.outputs.is_empty()
-            && let Some(Flow { value: Some(value), place }) = self.current
-        {
-            self.net.set_place(place, false);
-            // Only a second output of the same name could be refused.
-            let _ = self.net.output(DEFAULT_OUTPUT, &value);
-        }
-    }
-
-    fn warn_unused_params(&mut self) {
-        for param in &self.model.params {
-            let used = self.scope.bindings.get(param.name.text).is_some_and(|binding| binding.used.get());
-            if !used {
-                let message = format!("the parameter `{}` is never used", param.name.text);
-                self.report.push(Diagnostic::warning(&codes::UNUSED_PARAMETER, message).at(param.name.span, ""));
-            }
-        }
-    }
-}
-
-/// The name of the output of a model that names none.
-const DEFAULT_OUTPUT: &str = "output";
-
-/// Warns of layers and inputs that no output depends on.
-fn warn_unused(network: &Network, report: &mut Report) {
-    let inputs = network.inputs.len();
-    let mut needed = vec![false; inputs + network.layers.len()];
-    for output in &network.outputs {
-        needed[output.value.index()] = true;
-    }
-    for (index, layer) in network.layers.iter().enumerate().rev() {
-        if needed[inputs + index] {
-            layer.inputs.iter().for_each(|input| needed[input.index()] = true);
-        }
-    }
-    for (input, _) in network.inputs.iter().zip(&needed).filter(|(_, needed)| !**needed) {
-        let message = format!("no output depends on the input `{}`", input.name);
-        report.push(Diagnostic::warning(&codes::UNUSED_INPUT, message).at(input.span, ""));
-    }
-    let mut unused =
-        network.layers.iter().zip(&needed[inputs..]).filter(|(_, needed)| !**needed).map(|(layer, _)| layer);
-    if let Some(first) = unused.next() {
-        let message = match unused.count() {
-            0 => "no output depends on this layer".to_owned(),
-            1 => "no output depends on this layer and one more".to_owned(),
-            more => format!("no output depends on this layer and {more} more"),
-        };
-        let diagnostic = Diagnostic::warning(&codes::UNUSED_LAYER, message)
-            .at(first.span, "")
-            .help("remove it, or declare an `output` after it");
-        report.push(diagnostic);
+        let scope = params::bind(definition, &block.types, &None, None, &mut cx);
+        let plan = Plan { name: definition.name, doc: "", head: definition.head, definition, is_block: true };
+        Elaborator::new(plan, scope, cx).check();
     }
 }

@@ -1,150 +1,104 @@
-//! Parameters of models: types, defaults and settings from outside.
+//! Parameters of models and blocks: values from calls, settings and defaults.
 
-use super::expr::{Binding, Scope};
+use super::context::Context;
+use super::expr::Scope;
+use super::value::{Given, Type, Value};
 use crate::diagnostic::{Diagnostic, Report};
 use crate::settings::Settings;
-use crate::syntax::{Model, ParamDecl, TypeExpr};
+use crate::syntax::{Definition, Expr, ParamDecl};
 use crate::{codes, suggest};
-use cnn_ir::Value;
-use std::cell::Cell;
-use std::fmt;
 
-/// A type of the language.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Type {
-    Int,
-    Float,
-    Bool,
-    /// A list of integers: `[1, 28, 28]`.
-    Shape,
-    List(Box<Type>),
-    Tuple(Vec<Type>),
-}
+/// The arguments of a call by parameter; `None` where the call itself is wrong, which was reported.
+pub(super) type Arguments<'g> = Option<(&'g [Given], Vec<Option<usize>>)>;
 
-const TYPE_NAMES: [&str; 4] = ["int", "float", "bool", "shape"];
-
-impl Type {
-    fn read(ty: &TypeExpr<'_>, report: &mut Report) -> Option<Self> {
-        match ty {
-            TypeExpr::List(item) => Some(Type::List(Box::new(Self::read(item, report)?))),
-            TypeExpr::Tuple(items) => {
-                items.iter().map(|item| Self::read(item, report)).collect::<Option<_>>().map(Type::Tuple)
-            }
-            TypeExpr::Name(name) => match name.text {
-                "int" => Some(Type::Int),
-                "float" => Some(Type::Float),
-                "bool" => Some(Type::Bool),
-                "shape" => Some(Type::Shape),
-                other => {
-                    let message = format!("there is no type `{other}`");
-                    let mut diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(name.span, "");
-                    diagnostic = match suggest::nearest(other, TYPE_NAMES) {
-                        Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), name.span, meant),
-                        None => diagnostic.note(
-                            "the types are `int`, `float`, `bool`, `shape`, lists `[int]` and tuples `(int, int)`",
-                        ),
-                    };
-                    report.push(diagnostic);
-                    None
-                }
-            },
-        }
-    }
-
-    /// The value as this type has it: an integer becomes a float where one is wanted.
-    fn convert(&self, value: Value) -> Result<Value, Value> {
-        match (self, value) {
-            (Type::Int, value @ Value::Int(_))
-            | (Type::Float, value @ Value::Float(_))
-            | (Type::Bool, value @ Value::Bool(_)) => Ok(value),
-            (Type::Float, Value::Int(value)) => Ok(Value::Float(value as f64)),
-            (Type::Shape, Value::List(items)) => {
-                let all = items.iter().all(|item| matches!(item, Value::Int(_)));
-                if all { Ok(Value::List(items)) } else { Err(Value::List(items)) }
-            }
-            (Type::List(item), Value::List(items)) => {
-                items.into_iter().map(|value| item.convert(value)).collect::<Result<_, _>>().map(Value::List)
-            }
-            (Type::Tuple(types), Value::Tuple(items)) if types.len() == items.len() => {
-                let pairs = types.iter().zip(items);
-                pairs.map(|(ty, value)| ty.convert(value)).collect::<Result<_, _>>().map(Value::Tuple)
-            }
-            (_, value) => Err(value),
-        }
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Type::Int => f.write_str("int"),
-            Type::Float => f.write_str("float"),
-            Type::Bool => f.write_str("bool"),
-            Type::Shape => f.write_str("shape"),
-            Type::List(item) => write!(f, "[{item}]"),
-            Type::Tuple(items) => {
-                f.write_str("(")?;
-                for (i, item) in items.iter().enumerate() {
-                    write!(f, "{}{item}", if i > 0 { ", " } else { "" })?;
-                }
-                f.write_str(")")
-            }
-        }
-    }
-}
-
-/// The values of a model's parameters. Defaults may use the parameters before them.
-pub(super) fn bind_params<'s>(model: &Model<'s>, settings: &Settings, report: &mut Report) -> Scope<'s> {
-    let mut scope = Scope { incomplete: model.broken_head, ..Scope::default() };
-    for param in &model.params {
-        let value = param_value(param, &scope, settings, report);
-        // A second parameter of the same name is reported with the other names of the model.
-        scope.bindings.entry(param.name.text).or_insert(Binding { value, used: Cell::new(false) });
+/// Values for the parameters of a definition. Defaults may use the parameters before them.
+///
+/// With `settings` it is a model, and they go before arguments; without, a block. Where a call is wrong, or there is none,
+/// what it would give is unknown.
+pub(super) fn bind<'s>(
+    definition: &Definition<'s>,
+    types: &[Option<Type>],
+    arguments: &Arguments<'_>,
+    settings: Option<&Settings>,
+    cx: &mut Context<'_, '_>,
+) -> Scope<'s> {
+    let mut scope = Scope { incomplete: definition.broken_head, ..Scope::default() };
+    for (index, (param, ty)) in definition.params.iter().zip(types).enumerate() {
+        let given = arguments.as_ref().map(|(givens, assigned)| assigned[index].and_then(|index| givens.get(index)));
+        let setting = settings.and_then(|settings| settings.get(param.name.text));
+        // The default is checked even when something replaces it.
+        let default = param.default.as_ref().map(|expr| default_value(param, expr, ty.as_ref(), &scope, cx));
+        let value = match (setting, given, default) {
+            (Some(setting), _, _) => setting_value(param, setting, ty.as_ref(), cx),
+            (_, Some(Some(given)), _) => given_value(param, given, ty.as_ref(), cx),
+            (_, Some(None), Some(default)) => default,
+            (_, Some(None), None) if settings.is_some() => missing_setting(param, cx),
+            // An argument that is missing was reported with the call.
+            (_, Some(None), None) | (_, None, _) => None,
+        };
+        // A second parameter of the same name is reported with the other names.
+        scope.bindings.entry(param.name.text).or_insert(value);
     }
     scope
 }
 
-fn param_value(param: &ParamDecl<'_>, scope: &Scope<'_>, settings: &Settings, report: &mut Report) -> Option<Value> {
+fn default_value(
+    param: &ParamDecl<'_>,
+    expr: &Expr<'_>,
+    ty: Option<&Type>,
+    scope: &Scope<'_>,
+    cx: &mut Context<'_, '_>,
+) -> Option<Value> {
     let name = param.name.text;
-    let ty = Type::read(&param.ty, report);
-    // The default is checked even when a setting replaces it.
-    let default = param.default.as_ref().map(|expr| {
-        let (value, ty) = scope.value(expr, &[], report).zip(ty.as_ref())?;
-        let converted = ty.convert(value.clone());
-        if converted.is_err() {
-            let message = format!("the default of `{name}` is not of its type");
-            let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
-                .at(expr.span, format!("expected {ty}, found {}", super::brief(&value)))
-                .see(param.name.span, format!("`{name}` is declared as {ty}"));
-            report.push(diagnostic);
-        }
-        converted.ok()
-    });
-    let Some(setting) = settings.get(name) else {
-        return default.unwrap_or_else(|| {
-            let diagnostic = Diagnostic::error(&codes::MISSING_SETTING, format!("`{name}` has no value"))
-                .at(param.span, "no default, and no value was given")
-                .help(format!("give it a default, `{name}: int = 10`, or a value from outside, `--set {name}=10`"));
-            report.push(diagnostic);
-            None
-        });
-    };
-    let ty = ty?;
-    match ty.convert(setting.clone()) {
-        Ok(value) => Some(value),
-        Err(_) => {
-            let value = super::brief(setting);
-            let message = format!("the setting `{name}={value}` is not of the parameter's type");
-            let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
-                .at(param.span, format!("expected {ty}, found {value}"));
-            report.push(diagnostic);
-            None
-        }
-    }
+    let (value, ty) = scope.value(expr, &[], cx).zip(ty)?;
+    ty.convert(&value).or_else(|| {
+        let message = format!("the default of `{name}` is not of its type");
+        let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
+            .at(expr.span, format!("expected {ty}, found {}", value.brief()))
+            .see(param.name.span, format!("`{name}` is declared as {ty}"));
+        cx.fail(diagnostic)
+    })
+}
+
+fn given_value(param: &ParamDecl<'_>, given: &Given, ty: Option<&Type>, cx: &mut Context<'_, '_>) -> Option<Value> {
+    let name = param.name.text;
+    let (value, ty) = given.value.as_ref().zip(ty)?;
+    ty.convert(value).or_else(|| {
+        let message = format!("`{name}` is declared as {ty}, but given {}", value.brief());
+        let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)
+            .at(given.value_span, format!("expected {ty}, found {}", value.type_name()))
+            .see(param.span, "declared here");
+        cx.fail(diagnostic)
+    })
+}
+
+fn setting_value(
+    param: &ParamDecl<'_>,
+    setting: &cnn_ir::Value,
+    ty: Option<&Type>,
+    cx: &mut Context<'_, '_>,
+) -> Option<Value> {
+    let (name, ty) = (param.name.text, ty?);
+    let value = Value::from_ir(setting);
+    ty.convert(&value).or_else(|| {
+        let value = value.brief();
+        let message = format!("the setting `{name}={value}` is not of the parameter's type");
+        let diagnostic =
+            Diagnostic::error(&codes::TYPE_MISMATCH, message).at(param.span, format!("expected {ty}, found {value}"));
+        cx.fail(diagnostic)
+    })
+}
+
+fn missing_setting(param: &ParamDecl<'_>, cx: &mut Context<'_, '_>) -> Option<Value> {
+    let name = param.name.text;
+    let diagnostic = Diagnostic::error(&codes::MISSING_SETTING, format!("`{name}` has no value"))
+        .at(param.span, "no default, and no value was given")
+        .help(format!("give it a default, `{name}: int = 10`, or a value from outside, `--set {name}=10`"));
+    cx.fail(diagnostic)
 }
 
 /// Settings that no model knows.
-pub(super) fn check_settings(models: &[Model<'_>], settings: &Settings, report: &mut Report) {
+pub(super) fn check_settings(models: &[Definition<'_>], settings: &Settings, report: &mut Report) {
     let Some(first) = models.first().filter(|_| models.iter().all(|model| !model.broken_head)) else { return };
     let params = || models.iter().flat_map(|model| &model.params).map(|param| param.name);
     let is_known = |setting: &str| params().any(|name| name.text == setting);

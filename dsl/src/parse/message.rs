@@ -36,8 +36,26 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::type_name => "a type",
         Rule::parameter => "a parameter",
         Rule::argument => "an argument",
-        Rule::expression | Rule::operand | Rule::number | Rule::boolean | Rule::list | Rule::parenthesis => "a value",
-        Rule::step | Rule::call => "a step",
+        Rule::expression
+        | Rule::conjunction
+        | Rule::condition
+        | Rule::sum
+        | Rule::operand
+        | Rule::number
+        | Rule::boolean
+        | Rule::list
+        | Rule::parenthesis
+        | Rule::conditional
+        | Rule::input_size
+        | Rule::call
+        | Rule::keyword_not => "a value",
+        Rule::indexed => "an argument",
+        Rule::index => "a number",
+        Rule::pattern | Rule::tuple_pattern => "a name or a pattern",
+        Rule::keyword_in => "`in`",
+        Rule::keyword_else => "`else`",
+        Rule::open_brace | Rule::braced => "`{`",
+        Rule::close_brace => "`}`",
         Rule::open_paren => "`(`",
         Rule::close_paren => "`)`",
         Rule::open_list => "`[`",
@@ -52,13 +70,17 @@ fn describe(rule: Rule) -> Option<&'static str> {
 /// What could have followed, in words, from the rules that pest tried: each once, and nothing that another one covers.
 pub(super) fn expected_words(rules: Vec<Rule>) -> Vec<&'static str> {
     let mut words: Vec<_> = rules.into_iter().filter_map(describe).collect();
-    words.sort_by_key(|word| (word.starts_with('`'), matches!(*word, "`)`" | "`]`")));
+    words.sort_by_key(|word| (word.starts_with('`'), matches!(*word, "`)`" | "`]`" | "`}`")));
     words.dedup();
     if words.contains(&"an argument") {
         words.retain(|word| *word != "a value");
     }
     if words.iter().any(|word| matches!(*word, "an argument" | "a value" | "a type")) {
-        words.retain(|word| !matches!(*word, "a name" | "`(`" | "`[`"));
+        words.retain(|word| !matches!(*word, "a name" | "`(`" | "`[`" | "`{`"));
+    }
+    // After a complete name or value, what would continue it only lengthens the list.
+    if words.contains(&"`,`") {
+        words.retain(|word| !matches!(*word, "`(`" | "`{`"));
     }
     words
 }
@@ -122,10 +144,12 @@ impl Unexpected<'_> {
             word if !word.is_ascii() && found.kind == TokenKind::Word => {
                 diagnostic.note("names are made of the letters a to z and A to Z, digits and `_`")
             }
-            word if found.kind == TokenKind::Word && expects("`model`") => match suggest::nearest(word, ["model"]) {
-                Some(meant) => diagnostic.edit("a keyword with a similar name exists", span, meant),
-                None => diagnostic.help("a file is a list of models: `model Name { … }`"),
-            },
+            word if found.kind == TokenKind::Word && expects("`model`") => {
+                match suggest::nearest(word, ["model", "block"]) {
+                    Some(meant) => diagnostic.edit("a keyword with a similar name exists", span, meant),
+                    None => diagnostic.help("a file is a list of blocks and models: `model Name { … }`"),
+                }
+            }
             _ if expects("`,`") && starts_value => match self.before {
                 Some(before) => {
                     let end = before.end();

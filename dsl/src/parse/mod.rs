@@ -2,14 +2,16 @@
 //!
 //! The grammar is in `grammar.pest`; pest parses one statement at a time, and this module walks from statement to
 //! statement. So memory is bounded by the longest statement, and a mistake costs one statement: the parser skips it and
-//! goes on with the next.
+//! goes on with the next. Definitions are here, what is between their braces is in `body.rs`.
 
+mod body;
+mod expression;
 mod message;
 mod scan;
 mod tree;
 
 use crate::diagnostic::{Diagnostic, Report};
-use crate::syntax::{Expr, File, Model, Name, Statement};
+use crate::syntax::{Definition, Expr, File, Name};
 use crate::{codes, source};
 use cnn_ir::{NetworkBuilder, Span};
 use message::{RESERVED, Unexpected};
@@ -36,8 +38,13 @@ pub(crate) fn parse<'s>(text: &'s str, source: u32, report: &mut Report) -> File
         if report.is_full() {
             break;
         }
-        let mut parser = Parser { text, source, report: &mut *report, pos: range.start, end: range.end, statements };
-        file.models.extend(parser.item(sound));
+        let mut parser = Parser::new(text, source, report, range);
+        parser.statements = statements;
+        match parser.item(sound) {
+            Some((Item::Model, definition)) => file.models.push(definition),
+            Some((Item::Block, definition)) => file.blocks.push(definition),
+            None => {}
+        }
         statements = parser.statements;
     }
     file
@@ -49,11 +56,18 @@ pub(crate) fn parse_value<'s>(text: &'s str, report: &mut Report) -> Option<Expr
     if report.errors() > 0 || chunks.len() != 1 {
         return None;
     }
-    let mut parser = Parser { text, source: 0, report, pos: 0, end: text.len(), statements: 0 };
+    let mut parser = Parser::new(text, 0, report, 0..text.len());
     parser.peek()?;
     let pair = parser.read(Rule::expression)?;
     let value = parser.tree(&pair).expression(pair);
     parser.peek().is_none().then_some(value).flatten()
+}
+
+/// What a file consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Model,
+    Block,
 }
 
 struct Parser<'s, 'r> {
@@ -65,185 +79,120 @@ struct Parser<'s, 'r> {
     end: usize,
     /// Statements of the file so far.
     statements: usize,
+    /// Whether `|` ends the current sequence: it is a branch.
+    in_branch: bool,
+    /// The body could not be read to its end.
+    cut: bool,
+    /// Statements were left out that may have given names.
+    lost_names: bool,
 }
 
-impl<'s> Parser<'s, '_> {
-    fn item(&mut self, sound: bool) -> Option<Model<'s>> {
+impl<'s, 'r> Parser<'s, 'r> {
+    fn new(text: &'s str, source: u32, report: &'r mut Report, range: Range<usize>) -> Self {
+        let Range { start: pos, end } = range;
+        Self { text, source, report, pos, end, statements: 0, in_branch: false, cut: false, lost_names: false }
+    }
+
+    fn item(&mut self, sound: bool) -> Option<(Item, Definition<'s>)> {
         let doc = self.docs();
         let keyword = self.peek()?;
-        if !keyword.is("model") {
-            if sound {
-                match keyword.text {
-                    "block" | "use" => self.not_available(keyword, keyword.text),
-                    _ => self.unexpected(&["`model`"], None),
+        let item = match keyword.text {
+            "model" => Item::Model,
+            "block" => Item::Block,
+            other => {
+                if sound {
+                    match other {
+                        "use" => self.not_available(keyword, "use"),
+                        _ => self.unexpected(&["`model`", "`block`"], None),
+                    }
                 }
-            }
-            return None;
-        }
-        let head_start = keyword.start;
-        let mut model = if sound { self.model(doc) } else { self.model_name(doc) }?;
-        model.head = source::span(self.source, head_start..model.name.span.end as usize);
-        if let Some(token) = self.peek().filter(|_| sound && !model.broken_body) {
-            match token.text {
-                "train" | "use" => self.not_available(token, token.text),
-                _ => self.unexpected(&["`model`"], None),
-            }
-        }
-        Some(model)
-    }
-
-    /// The model as far as its name, when brackets do not match and the rest would only mislead.
-    fn model_name(&mut self, doc: String) -> Option<Model<'s>> {
-        let mut tokens = self.tokens();
-        tokens.next();
-        let token = tokens.next().filter(is_name)?;
-        let name = self.name(token);
-        let (params, body) = (Vec::new(), Vec::new());
-        Some(Model { doc, name, params, body, head: name.span, broken_head: true, broken_body: true, oversized: false })
-    }
-
-    fn model(&mut self, doc: String) -> Option<Model<'s>> {
-        let reset = self.pos;
-        let head = self.read(Rule::model_head).and_then(|pair| self.tree(&pair).model_head(pair));
-        let mut model = match head {
-            Some((name, params)) => {
-                let body = Vec::new();
-                Model {
-                    doc,
-                    name,
-                    params,
-                    body,
-                    head: name.span,
-                    broken_head: false,
-                    broken_body: false,
-                    oversized: false,
-                }
-            }
-            None => {
-                self.pos = reset;
-                self.model_name(doc)?
+                return None;
             }
         };
-        if model.broken_head {
-            // The body follows the first `{` that is not inside the parameters.
-            let mut depth = 0;
-            let body = self.tokens().find(|token| match token.kind {
-                TokenKind::Open if depth == 0 && token.is("{") => true,
-                TokenKind::Open => {
-                    depth += 1;
-                    false
-                }
-                TokenKind::Close => {
-                    depth -= 1;
-                    false
-                }
-                _ => false,
-            });
-            self.pos = body.map_or(self.end, |token| token.start);
+        let mut definition = if sound { self.definition(item, doc) } else { self.only_name(doc) }?;
+        definition.head = Span { start: keyword.start as u32, ..definition.name.span };
+        if let Some(token) = self.peek().filter(|_| sound && !definition.broken_body) {
+            match token.text {
+                "train" | "use" => self.not_available(token, token.text),
+                _ => self.unexpected(&["`model`", "`block`"], None),
+            }
         }
+        Some((item, definition))
+    }
+
+    /// The definition as far as its name, when brackets do not match and the rest would only mislead.
+    fn only_name(&mut self, doc: String) -> Option<Definition<'s>> {
+        let mut tokens = self.tokens();
+        tokens.next();
+        let name = tokens.next().filter(is_name).map(|token| self.name(token))?;
+        Some(Definition { broken_head: true, broken_body: true, ..Definition::new(doc, name) })
+    }
+
+    fn definition(&mut self, item: Item, doc: String) -> Option<Definition<'s>> {
+        let reset = self.pos;
+        let rule = if item == Item::Model { Rule::model_head } else { Rule::block_head };
+        let head = self.read(rule).and_then(|pair| self.tree(&pair).head(pair));
+        let mut definition = match head {
+            Some((name, params)) => Definition { params, ..Definition::new(doc, name) },
+            None => {
+                self.pos = reset;
+                let definition = self.only_name(doc)?;
+                self.skip_to_body();
+                definition
+            }
+        };
         match self.peek() {
             Some(token) if token.is("{") => {
                 self.pos = token.end();
-                model.broken_body = false;
-                self.body(&mut model);
+                definition.body = self.sequence();
+                if let Some(close) = self.peek().filter(|_| !self.cut) {
+                    self.pos = close.end();
+                }
+                definition.broken_body = self.cut;
+                definition.lost_names = self.lost_names;
+                definition.oversized = self.statements > NetworkBuilder::MAX_LAYERS;
             }
-            Some(token) if token.is("=") => {
-                self.not_available(token, "model … = …");
-                model.broken_body = true;
+            Some(token) if token.is("=") && item == Item::Model => {
+                self.pos = token.end();
+                definition.preset = self.preset();
+                definition.broken_body = definition.preset.is_none();
             }
-            _ if model.broken_head => {}
+            _ if definition.broken_head => {}
             _ => {
-                let expected: &[_] = if model.params.is_empty() { &["`(`", "`{`"] } else { &["`{`"] };
-                self.unexpected(expected, None);
-                model.broken_body = true;
+                let open = if definition.params.is_empty() { &["`(`", "`{`"] } else { &["`{`"] as &[_] };
+                self.unexpected(open, None);
+                definition.broken_body = true;
             }
         }
-        Some(model)
+        Some(definition)
     }
 
-    /// Statements up to and with the closing brace.
-    fn body(&mut self, model: &mut Model<'s>) {
-        // The step before, while `->` may follow it; and the arrow, while a step must follow it.
-        let (mut step, mut arrow) = (None, None);
-        while let Some(token) = self.peek() {
-            if token.is("}") && arrow.is_none() {
-                self.pos = token.end();
-                return;
-            }
-            if self.report.is_full() || self.is_too_long(token) {
-                break;
-            }
-            if token.is("->") && step.is_some() && arrow.is_none() {
-                self.pos = token.end();
-                arrow = Some(token);
-                continue;
-            }
-            // What follows a name.
-            let next = self.second().filter(|_| is_name(&token)).map(|next| next.text);
-            let statement = match token.text {
-                _ if next == Some("=") => {
-                    self.pos = token.end();
-                    self.unexpected(&["`:`"], Some(token));
-                    self.skip_statement(token.start);
-                    Statement::Broken { name: Some(self.name(token)) }
-                }
-                _ if next == Some("{") => {
-                    self.not_available(token, &format!("{} {{ … }}", token.text));
-                    Statement::Broken { name: None }
-                }
-                _ if is_name(&token) => self.statement(Rule::step, token),
-                "input" if arrow.is_none() => self.statement(Rule::input, token),
-                "output" if arrow.is_none() => self.statement(Rule::output, token),
-                "repeat" | "for" | "if" | "share" | "train" | "train_only" | "assert" | "{" | "|" => {
-                    self.not_available(token, token.text);
-                    Statement::Broken { name: None }
-                }
-                _ => {
-                    self.misplaced(token, step, arrow);
-                    Statement::Broken { name: None }
-                }
-            };
-            step = matches!(statement, Statement::Step(_) | Statement::Broken { .. }).then_some(token);
-            arrow = None;
-            model.body.push(statement);
+    /// What follows `model Name =`.
+    fn preset(&mut self) -> Option<crate::syntax::Call<'s>> {
+        if self.peek().filter(is_name).is_none() {
+            self.unexpected(&["the name of a model"], None);
+            return None;
         }
-        model.broken_body = true;
-        model.oversized = self.statements > NetworkBuilder::MAX_LAYERS;
-        self.pos = self.end;
+        let call = self.read(Rule::call)?;
+        self.tree(&call).call(call)
     }
 
-    /// Reads a statement of a known kind; if that fails, keeps the names it gives.
-    fn statement(&mut self, rule: Rule, first: Token<'s>) -> Statement<'s> {
-        let read = self.read(rule).and_then(|pair| {
-            let mut tree = self.tree(&pair);
-            match rule {
-                Rule::input => tree.input(pair),
-                Rule::output => tree.output(pair),
-                _ => tree.step(pair),
+    /// The body follows the first `{` that is not inside the parameters.
+    fn skip_to_body(&mut self) {
+        let mut depth = 0;
+        let body = self.tokens().find(|token| match token.kind {
+            TokenKind::Open if depth == 0 && token.is("{") => true,
+            TokenKind::Open => {
+                depth += 1;
+                false
             }
+            TokenKind::Close => {
+                depth -= 1;
+                false
+            }
+            _ => false,
         });
-        read.unwrap_or_else(|| {
-            let mut tokens = Tokens::new(self.text, first.start..self.end);
-            let (first, second) = (tokens.next(), tokens.next());
-            let name = match (first, second) {
-                (Some(first), Some(second)) if is_name(&first) && second.is(":") => Some(self.name(first)),
-                (_, Some(second)) if rule == Rule::input && is_name(&second) => Some(self.name(second)),
-                _ => None,
-            };
-            Statement::Broken { name }
-        })
-    }
-
-    /// Reports a token that begins no statement.
-    fn misplaced(&mut self, token: Token<'s>, step: Option<Token<'s>>, arrow: Option<Token<'s>>) {
-        let expected: &[_] = match (step, arrow) {
-            (_, Some(_)) => &["a step"],
-            (Some(_), None) => &["`->`", "a step", "`}`"],
-            (None, None) => &["a step", "`}`"],
-        };
-        self.pos = token.start;
-        self.unexpected(expected, step);
-        self.skip_statement(token.start);
+        self.pos = body.map_or(self.end, |token| token.start);
     }
 
     /// The statement limits of a file, reported once.
@@ -300,7 +249,8 @@ impl<'s> Parser<'s, '_> {
 
     /// Makes the tree of a pair that was just read.
     fn tree(&mut self, pair: &Pair<'_, Rule>) -> Tree<'_> {
-        Tree { source: self.source, base: self.pos - pair.as_span().end(), report: self.report }
+        let magnitudes = pair.as_rule() == Rule::assertion;
+        Tree { source: self.source, base: self.pos - pair.as_span().end(), report: self.report, magnitudes }
     }
 
     /// Reports the next token as not being what was expected.
@@ -328,8 +278,11 @@ impl<'s> Parser<'s, '_> {
         for token in Tokens::new(self.text, start..self.end) {
             let past = token.start > failed;
             let new_line = past && self.text[last.min(token.start)..token.start].contains('\n');
-            let boundary = new_line || token.is("->") || (past && matches!(token.text, "input" | "output"));
-            if depth == 0 && (token.is("}") || (boundary && token.start >= failed && token.start > start)) {
+            let boundary = new_line
+                || token.is("->")
+                || (past && matches!(token.text, "input" | "output" | "assert" | "repeat" | "for"));
+            let ends = token.is("}") || (self.in_branch && (token.is("|") || token.is("||")));
+            if depth == 0 && (ends || (boundary && token.start >= failed && token.start > start)) {
                 self.pos = token.start;
                 return;
             }

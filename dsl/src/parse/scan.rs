@@ -94,7 +94,7 @@ impl<'s> Iterator for Tokens<'s> {
                 ')' | ']' | '}' => return Some(self.cut(TokenKind::Close, 1)),
                 _ if is_word(first) => return Some(self.take(TokenKind::Word, is_word)),
                 _ => {
-                    let pairs = ["->", "=>", "==", "!=", "<=", ">=", "|>", "/*", "*/", "&&", "||", "**"];
+                    let pairs = ["->", "..", "=>", "==", "!=", "<=", ">=", "|>", "/*", "*/", "&&", "||", "**"];
                     let pair = pairs.iter().any(|pair| rest.starts_with(pair));
                     return Some(self.cut(TokenKind::Sign, if pair { 2 } else { first.len_utf8() }));
                 }

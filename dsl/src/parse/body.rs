@@ -1,0 +1,238 @@
+//! What is between braces: statements, groups, branches and loops.
+
+use super::scan::{Token, TokenKind};
+use super::{Parser, Rule, is_name};
+use crate::syntax::{Action, Branch, If, Label, Loop, Statement, Step};
+use cnn_ir::Span;
+
+impl<'s> Parser<'s, '_> {
+    /// Statements up to the closing brace, or to the next `|` in a branch. Nesting is bounded by the scan.
+    pub(super) fn sequence(&mut self) -> Vec<Statement<'s>> {
+        let mut body = Vec::new();
+        // The step before, while `->` may follow it; and the arrow, while a step must follow it.
+        let (mut step, mut arrow) = (None, None);
+        while let Some(token) = self.peek().filter(|_| !self.cut) {
+            let ends = token.is("}") || (self.in_branch && is_bar(&token));
+            if ends && arrow.is_none() {
+                return body;
+            }
+            if self.report.is_full() || self.is_too_long(token) {
+                break;
+            }
+            if token.is("->") && step.is_some() && arrow.is_none() {
+                self.pos = token.end();
+                arrow = Some(token);
+                continue;
+            }
+            let statement = self.statement(token, step, arrow);
+            let is_step =
+                !matches!(statement, Statement::Input { .. } | Statement::Output { .. } | Statement::Assert { .. });
+            step = is_step.then_some(token);
+            arrow = None;
+            body.push(statement);
+        }
+        self.cut = true;
+        self.pos = self.end;
+        body
+    }
+
+    fn statement(&mut self, token: Token<'s>, step: Option<Token<'s>>, arrow: Option<Token<'s>>) -> Statement<'s> {
+        match token.text {
+            "input" if arrow.is_none() => self.declaration(Rule::input),
+            "output" if arrow.is_none() => self.declaration(Rule::output),
+            "assert" if arrow.is_none() => self.declaration(Rule::assertion),
+            "repeat" | "for" | "if" => self.control(token),
+            "{" => self.step(None, token),
+            "share" | "train" | "train_only" => {
+                self.not_available(token, token.text);
+                Statement::Broken { name: None }
+            }
+            _ if !is_name(&token) => {
+                self.misplaced(token, step, arrow);
+                Statement::Broken { name: None }
+            }
+            _ => match self.second().map(|next| next.text) {
+                Some("=") => {
+                    self.pos = token.end();
+                    self.unexpected(&["`:`"], Some(token));
+                    self.skip_statement(token.start);
+                    Statement::Broken { name: Some(self.name(token)) }
+                }
+                Some(":") => self.labelled(token),
+                Some("{") if !self.opens_branches(1) => self.labelled(token),
+                _ => self.step(None, token),
+            },
+        }
+    }
+
+    /// An input, an output or an assertion.
+    fn declaration(&mut self, rule: Rule) -> Statement<'s> {
+        // What stands where the name belongs.
+        let name = self.second().filter(is_name).map(|token| self.name(token));
+        let read = self.read(rule).and_then(|pair| {
+            let mut tree = self.tree(&pair);
+            match rule {
+                Rule::input => tree.input(pair),
+                Rule::output => tree.output(pair),
+                _ => tree.assertion(pair),
+            }
+        });
+        read.unwrap_or(Statement::Broken { name: name.filter(|_| rule == Rule::input) })
+    }
+
+    fn labelled(&mut self, first: Token<'s>) -> Statement<'s> {
+        let name = self.name(first);
+        let label = self.read(Rule::label).and_then(|pair| self.tree(&pair).label(pair));
+        let Some(label) = label else { return Statement::Broken { name: Some(name) } };
+        match self.peek() {
+            Some(token) if token.is("{") || matches!(token.text, "repeat" | "for" | "if") || is_name(&token) => {
+                self.step(Some(label), token)
+            }
+            _ => {
+                self.unexpected(&["a step"], None);
+                self.skip_statement(name.span.start as usize);
+                Statement::Broken { name: Some(name) }
+            }
+        }
+    }
+
+    /// A call, a group or branches; `token` begins it.
+    fn step(&mut self, label: Option<Label<'s>>, token: Token<'s>) -> Statement<'s> {
+        let start = label.as_ref().map_or(self.span(token), |label| label.span);
+        let to = |end: Span| Span { end: end.end, ..start };
+        let broken = |label: Option<Label<'s>>| Statement::Broken { name: label.map(|label| label.name) };
+        if token.is("{") {
+            let body = self.braced();
+            return Statement::Step(Step { label, action: Action::Group(body), span: to(self.span(token)) });
+        }
+        if !is_name(&token) {
+            // `layer1: repeat 2 { … }` is short for `layer1: { repeat 2 { … } }`.
+            let span = to(self.span(token));
+            let body = vec![self.control(token)];
+            return Statement::Step(Step { label, action: Action::Group(body), span });
+        }
+        let call = self.read(Rule::call).and_then(|pair| self.tree(&pair).call(pair));
+        let Some(call) = call else { return broken(label) };
+        let span = to(call.span);
+        let action = match self.opens_branches(0) {
+            true => Action::Join(call, self.branches()),
+            false => Action::Call(call),
+        };
+        Statement::Step(Step { label, action, span })
+    }
+
+    /// A loop or a condition with its bodies.
+    fn control(&mut self, token: Token<'s>) -> Statement<'s> {
+        let lost = Statement::Broken { name: None };
+        if token.is("if") {
+            return self.condition().map_or(lost, Statement::If);
+        }
+        let rule = if token.is("repeat") { Rule::repeat_head } else { Rule::for_head };
+        let rounds = self.read(rule).and_then(|pair| self.tree(&pair).rounds(pair));
+        let span = Span { start: token.start as u32, end: self.before() as u32, source: self.source };
+        match rounds.filter(|_| self.expects_brace(token)) {
+            Some(rounds) => Statement::Loop(Loop { rounds, body: self.braced(), span }),
+            None => {
+                self.lost_names = true;
+                lost
+            }
+        }
+    }
+
+    fn condition(&mut self) -> Option<If<'s>> {
+        let mut arms = Vec::new();
+        loop {
+            let token = self.peek()?;
+            let condition = self.read(Rule::if_head).and_then(|pair| self.tree(&pair).if_head(pair));
+            let Some(condition) = condition.filter(|_| self.expects_brace(token)) else {
+                self.lost_names = true;
+                return None;
+            };
+            arms.push((condition, self.braced()));
+            let Some(otherwise) = self.peek().filter(|token| token.is("else")) else {
+                return Some(If { arms, otherwise: Vec::new() });
+            };
+            self.pos = otherwise.end();
+            if self.peek().is_some_and(|token| token.is("if")) {
+                continue;
+            }
+            if !self.expects_brace(otherwise) {
+                self.lost_names = true;
+                return None;
+            }
+            return Some(If { arms, otherwise: self.braced() });
+        }
+    }
+
+    /// `{ … }`, at its opening brace.
+    fn braced(&mut self) -> Vec<Statement<'s>> {
+        let outer = std::mem::replace(&mut self.in_branch, false);
+        self.advance();
+        let body = self.sequence();
+        self.in_branch = outer;
+        self.advance();
+        body
+    }
+
+    /// `{ | … | … }`, at its opening brace.
+    fn branches(&mut self) -> Vec<Branch<'s>> {
+        let outer = std::mem::replace(&mut self.in_branch, true);
+        let mut branches = Vec::new();
+        self.advance();
+        while let Some(bar) = self.peek().filter(is_bar) {
+            self.advance();
+            if bar.is("||") {
+                branches.push(Branch { body: Vec::new() });
+            }
+            branches.push(Branch { body: self.sequence() });
+        }
+        self.in_branch = outer;
+        self.advance();
+        branches
+    }
+
+    /// Moves past the next token, unless the body is given up.
+    fn advance(&mut self) {
+        if let Some(token) = self.peek().filter(|_| !self.cut) {
+            self.pos = token.end();
+        }
+    }
+
+    /// Whether the token after `skip` others is a brace that opens branches.
+    fn opens_branches(&self, skip: usize) -> bool {
+        let mut tokens = self.tokens().filter(|token| token.kind != TokenKind::Doc).skip(skip);
+        tokens.next().is_some_and(|token| token.is("{"))
+            && tokens.next().is_some_and(|token| is_bar(&token) || token.is("}"))
+    }
+
+    /// Whether a body follows; if not, says so and skips the statement that `first` begins.
+    fn expects_brace(&mut self, first: Token<'s>) -> bool {
+        let follows = self.peek().is_some_and(|token| token.is("{"));
+        if !follows {
+            self.unexpected(&["`{`"], None);
+            self.skip_statement(first.start);
+        }
+        follows
+    }
+
+    /// Where the text before the current position ends, without blanks.
+    fn before(&self) -> usize {
+        self.text[..self.pos].trim_end().len()
+    }
+
+    /// Reports a token that begins no statement.
+    fn misplaced(&mut self, token: Token<'s>, step: Option<Token<'s>>, arrow: Option<Token<'s>>) {
+        let expected: &[_] = match (step, arrow) {
+            (_, Some(_)) => &["a step"],
+            (Some(_), None) => &["`->`", "a step", "`}`"],
+            (None, None) => &["a step", "`}`"],
+        };
+        self.pos = token.start;
+        self.unexpected(expected, step);
+        self.skip_statement(token.start);
+    }
+}
+
+fn is_bar(token: &Token<'_>) -> bool {
+    token.is("|") || token.is("||")
+}

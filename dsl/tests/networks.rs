@@ -1,0 +1,67 @@
+//! Networks with blocks, branches and loops: every tensor has the name and shape that torchvision's weights have.
+
+#![allow(clippy::unwrap_used)]
+
+use cnn_dsl::{Settings, Sources, Style, compile, render};
+use cnn_ir::Network;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/networks").join(name)).unwrap()
+}
+
+fn network(name: &str) -> Network {
+    let sources = Sources::new(format!("{name}.cnn"), read(&format!("{name}.cnn")));
+    let mut compilation = compile(&sources, &Settings::default());
+    assert_eq!(render(&compilation.diagnostics, &sources, Style::Plain), "");
+    assert_eq!(compilation.models.len(), 1);
+    assert_eq!(compilation.outlines.len(), 1);
+    compilation.models.remove(0)
+}
+
+/// Names and shapes equal to the published ones, with the published figures.
+fn matches_torchvision(name: &str) {
+    let network = network(name);
+    let text = read(&format!("{name}.txt"));
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let mut figure = || lines.next().unwrap().parse::<u64>().unwrap();
+    let (params, macs) = (figure(), figure());
+    let published: BTreeMap<&str, &str> = lines.map(|line| line.split_once(' ').unwrap()).collect();
+    let ours: Vec<(String, String)> = network
+        .parameters()
+        .into_iter()
+        .map(|tensor| (tensor.name, tensor.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")))
+        .collect();
+    let ours: BTreeMap<&str, &str> = ours.iter().map(|(name, shape)| (name.as_str(), shape.as_str())).collect();
+    let missing: Vec<_> = published.iter().filter(|tensor| !ours.contains_key(tensor.0)).collect();
+    let extra: Vec<_> = ours.iter().filter(|tensor| !published.contains_key(tensor.0)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "{name}: missing {missing:?}, extra {extra:?}");
+    assert_eq!(ours, published);
+    assert_eq!((network.cost().params, network.cost().macs), (params, macs), "{name}");
+}
+
+#[test]
+fn resnet18() {
+    matches_torchvision("resnet18");
+}
+
+#[test]
+fn vgg16_bn() {
+    matches_torchvision("vgg16_bn");
+}
+
+#[test]
+fn googlenet() {
+    matches_torchvision("googlenet");
+}
+
+#[test]
+fn densenet121() {
+    matches_torchvision("densenet121");
+}
+
+#[test]
+fn mobilenet_v2() {
+    matches_torchvision("mobilenet_v2");
+}
