@@ -280,3 +280,52 @@ fn channels_and_elements() {
     assert_eq!(reshape(&[]), Err("cnn::bad_shape"));
     assert_eq!(reshape(&[i64::MAX, i64::MAX, -1]), Err("cnn::too_large"));
 }
+
+#[test]
+fn sequences_and_volumes() {
+    let conv = |op, kernel, more: &[(&str, Value)], input: &[usize]| {
+        shape(op, &[&[("channels", int(2)), ("kernel", kernel)], more].concat(), input)
+    };
+    assert_eq!(conv("conv1d", int(3), &[], &[4, 9]), Ok(vec![2, 7]));
+    assert_eq!(conv("conv1d", int(3), &[("padding", tuple([2, 0])), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
+    assert_eq!(conv("conv1d", int(4), &[("padding", word("same"))], &[4, 9]), Ok(vec![2, 9]));
+    assert_eq!(conv("conv1d", int(3), &[("padding", word("same_tf")), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
+    assert_eq!(conv("conv1d", int(3), &[("groups", int(3))], &[4, 9]), Err("cnn::groups_mismatch"));
+    assert_eq!(conv("conv1d", int(3), &[], &[4, 9, 9]), Err("cnn::bad_rank"));
+    assert_eq!(conv("conv3d", int(3), &[], &[4, 9, 8, 7]), Ok(vec![2, 7, 6, 5]));
+    assert_eq!(conv("conv3d", tuple([1, 2, 3]), &[("padding", int(1))], &[4, 9, 8, 7]), Ok(vec![2, 11, 9, 7]));
+    let six = [("padding", tuple([1, 0, 2, 0, 0, 3])), ("stride", tuple([2, 1, 3]))];
+    assert_eq!(conv("conv3d", int(3), &six, &[4, 9, 8, 7]), Ok(vec![2, 4, 8, 3]));
+    assert_eq!(conv("conv3d", int(3), &[("padding", word("same"))], &[4, 9, 8, 7]), Ok(vec![2, 9, 8, 7]));
+    assert_eq!(conv("conv3d", tuple([3, 3]), &[], &[4, 9, 8, 7]), Err("cnn::bad_argument"));
+    assert_eq!(conv("conv3d", tuple([9, 3, 3]), &[], &[4, 8, 8, 7]), Err("cnn::kernel_too_large"));
+    assert_eq!(conv("conv3d", int(3), &[], &[4, 9, 8]), Err("cnn::bad_rank"));
+
+    let pool =
+        |op, kernel, more: &[(&str, Value)], input: &[usize]| shape(op, &[&[("kernel", kernel)], more].concat(), input);
+    let ceil = [("ceil_mode", Value::Bool(true))];
+    assert_eq!(pool("max_pool1d", int(2), &ceil, &[3, 7]), Ok(vec![3, 4]));
+    assert_eq!(pool("avg_pool1d", int(3), &[("padding", int(1)), ("stride", int(2))], &[3, 7]), Ok(vec![3, 4]));
+    assert_eq!(pool("avg_pool1d", int(3), &[("padding", int(2))], &[3, 7]), Err("cnn::bad_argument"));
+    assert_eq!(pool("max_pool3d", tuple([1, 2, 3]), &[], &[3, 7, 7, 7]), Ok(vec![3, 7, 3, 2]));
+    assert_eq!(pool("avg_pool3d", int(2), &ceil, &[3, 7, 6, 5]), Ok(vec![3, 4, 3, 3]));
+    assert_eq!(pool("max_pool3d", int(8), &[], &[3, 7, 9, 9]), Err("cnn::kernel_too_large"));
+}
+
+#[test]
+fn faults_over_one_axis_and_three_name_their_axes() {
+    let fault = |op: cnn_ir::Op, shape: &[usize]| op.output_shape(&[&Shape::new(shape).unwrap()]).unwrap_err();
+    let sequence = fault(cnn_ir::ops::Conv1dSpec::new(4, 2, 12).into(), &[4, 9]);
+    assert_eq!(
+        sequence.to_string(),
+        "the kernel does not fit: its length is 12, the input's is 9 [cnn::kernel_too_large]; \
+         input length 9, no padding; help: the largest length that fits is 9"
+    );
+    assert!(matches!(sequence.fix.as_deref(), Some(cnn_ir::Fix::SetArgument { value, .. }) if value == "9"));
+    let volume = fault(cnn_ir::ops::Conv3dSpec::new(4, 2, [3, 2, 2]).into(), &[4, 2, 9, 9]);
+    assert_eq!(
+        volume.to_string(),
+        "the kernel does not fit: its depth is 3, the input's is 2 [cnn::kernel_too_large]; \
+         input depth 2, no padding; help: the largest depth that fits is 2"
+    );
+}

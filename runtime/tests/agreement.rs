@@ -29,12 +29,12 @@ fn build<B: Builder>(builder: &mut B, first: &Problem, activation: u8, features:
         0 => ReluSpec::new().into(),
         1 => SigmoidSpec::new().into(),
         2 => TanhSpec::new().into(),
-        _ => SoftmaxSpec { dim: 1 + usize::from(activation % 3) }.into(),
+        _ => SoftmaxSpec { dim: (1 + usize::from(activation % 3)).min(first.output_shape.len() - 1) }.into(),
     };
     value = builder.layer("activation", op, &[&value])?;
     builder.output("map", &value)?;
-    value = builder.layer("pool", MaxPool2dSpec::new([1, 1], [1, 2]), &[&value])?;
     let [c, h, w] = first.output_shape[1..] else { return Ok(()) };
+    value = builder.layer("pool", MaxPool2dSpec::new([1, 1], [1, 2]), &[&value])?;
     value = builder.layer("flatten", FlattenSpec::new(), &[&value])?;
     value = builder.layer("dense", DenseSpec::new(c * h * w.div_ceil(2), features), &[&value])?;
     value = builder.layer("sigmoid", SigmoidSpec::new(), &[&value])?;

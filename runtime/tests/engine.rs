@@ -6,8 +6,8 @@
 mod suite;
 
 use cnn_ir::ops::{
-    AddSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, MulSpec, ReluSpec,
-    SigmoidSpec, SoftmaxSpec, TanhSpec,
+    AddSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, ConvTranspose2dSpec, DenseSpec, DropoutSpec, FlattenSpec, MulSpec,
+    ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec,
 };
 use cnn_ir::{BuildError, Builder, Op};
 use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, PassSwitches, Session, Tensor, Weights};
@@ -118,6 +118,33 @@ fn solves_convolutions_that_no_copy_can_hold() {
 fn solves_a_convolution_in_blocks() {
     let spec = Conv2dSpec { padding: [1, 2, 0, 3], stride: [2, 1], ..Conv2dSpec::new(16, 3, [3, 3]) };
     solve_all(&[Problem::computed("blocks", spec, 1, &[16, 150, 200], 1.0)]);
+}
+
+/// A map so large that what its elements add to the taps of the kernel would take 144 MB.
+#[test]
+fn solves_a_transposed_convolution_that_no_memory_is_worth() {
+    let spec = ConvTranspose2dSpec { padding: [600; 4], ..ConvTranspose2dSpec::new(1, 1, [5, 5]) };
+    solve_all(&[Problem::computed("large", spec, 1, &[1, 1200, 1200], 1.0)]);
+}
+
+#[test]
+fn no_kernel_mixes_examples() {
+    for problem in suite::problems().into_iter().filter(|problem| problem.output_shape[0] > 1) {
+        for isa in Isa::available() {
+            let mut session = Session::new(|b| problem.build(b), &problem.weights(), &options(isa, "")).unwrap();
+            let together = session.run(&problem.inputs()).unwrap().get(0).to_tensor();
+            for (i, expected) in together.view().examples().enumerate() {
+                let one = |input: &&Tensor| {
+                    let shape = [&[1], &input.shape()[1..]].concat();
+                    Tensor::new(&shape, input.view().example(i).to_vec()).unwrap()
+                };
+                let inputs: Vec<Tensor> = problem.inputs().iter().map(one).collect();
+                let alone = session.run(&inputs.iter().collect::<Vec<_>>()).unwrap();
+                let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+                assert!(alone.get(0).data().iter().zip(expected).all(same), "{} on {isa}", problem.name);
+            }
+        }
+    }
 }
 
 #[test]

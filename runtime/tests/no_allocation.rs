@@ -70,3 +70,18 @@ fn a_run_allocates_nothing() {
     }
     assert!(ALLOCATIONS.get() > 0, "the counter counts");
 }
+
+#[test]
+fn no_kernel_allocates() {
+    for problem in suite::problems() {
+        let (weights, inputs) = (problem.weights(), problem.inputs());
+        for isa in Isa::available() {
+            let options = CompileOptions { isa: Some(isa), ..Default::default() };
+            let mut session = Session::new(|b| problem.build(b), &weights, &options).unwrap();
+            session.run(&inputs).unwrap();
+            let before = ALLOCATIONS.get();
+            session.run(&inputs).unwrap();
+            assert_eq!(ALLOCATIONS.get() - before, 0, "{} on {isa}", problem.name);
+        }
+    }
+}

@@ -43,9 +43,7 @@ impl Reference {
     pub fn new(mut graph: LayerGraph, weights: &Weights) -> Result<Self, Error> {
         weights.check(graph.parameters.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
         for (_, layer, _) in layers(&graph.graph) {
-            if let Op::Conv2d(conv) = &layer.op
-                && conv.kernel_size[0].saturating_mul(conv.kernel_size[1]) > MAX_TAPS
-            {
+            if taps(&layer.op) > MAX_TAPS {
                 let reason = format!("the reference takes kernels of at most {MAX_TAPS} elements");
                 return Err(Error::Graph { place: layer.path.clone(), reason });
             }
@@ -81,6 +79,18 @@ impl Reference {
         // What stays would be taken for the result of the next execution.
         graph.drop_tensors(self.graph.outputs.iter().map(|port| port.node).collect::<Vec<_>>());
         outputs
+    }
+}
+
+/// Elements of a convolution's kernel.
+fn taps(op: &Op) -> usize {
+    let product = |sizes: &[usize]| sizes.iter().fold(1, |n: usize, &size| n.saturating_mul(size));
+    match op {
+        Op::Conv1d(conv) => conv.kernel_size,
+        Op::Conv2d(conv) => product(&conv.kernel_size),
+        Op::Conv3d(conv) => product(&conv.kernel_size),
+        Op::ConvTranspose2d(conv) => product(&conv.kernel_size),
+        _ => 0,
     }
 }
 

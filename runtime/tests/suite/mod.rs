@@ -16,6 +16,7 @@ mod oracle;
 mod oracle_axes;
 mod oracle_geometry;
 pub mod random;
+mod random_axes;
 mod random_geometry;
 mod several;
 mod special;
@@ -45,9 +46,11 @@ pub fn problems() -> Vec<Problem> {
         operators::problems(),
         options::problems(),
         several::problems(),
+        
         norms::problems(),
         special::problems(),
-        geometry::problems(), axes::problems(),
+        geometry::problems(),
+        axes::problems(),
     ]
     .concat()
 }
