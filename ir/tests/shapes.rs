@@ -124,6 +124,20 @@ fn norms() {
 }
 
 #[test]
+fn activations() {
+    for op in ["relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hard_sigmoid", "hard_swish", "log_softmax"] {
+        assert_eq!(shape(op, &[], &[6, 5, 4]), Ok(vec![6, 5, 4]), "{op}");
+    }
+    assert_eq!(shape("leaky_relu", &[("slope", Value::Float(f64::INFINITY))], &[6]), Err("cnn::bad_argument"));
+    assert_eq!(shape("elu", &[("alpha", Value::Float(1e300))], &[6]), Err("cnn::bad_argument"));
+    assert_eq!(shape("prelu", &[("num_parameters", int(6))], &[6, 5, 4]), Ok(vec![6, 5, 4]));
+    assert_eq!(shape("prelu", &[("num_parameters", int(5))], &[6, 5, 4]), Err("cnn::bad_argument"));
+    assert_eq!(shape("gelu", &[("approximate", word("tanh"))], &[6]), Ok(vec![6]));
+    assert_eq!(shape("gelu", &[("approximate", word("sigmoid"))], &[6]), Err("cnn::bad_argument"));
+    assert_eq!(shape("log_softmax", &[("dim", int(2))], &[6]), Err("cnn::bad_argument"));
+}
+
+#[test]
 fn joins() {
     assert_eq!(join("add", &[], &[&[6, 5, 4][..]; 3]), Ok(vec![6, 5, 4]));
     assert_eq!(join("add", &[], &[&[6, 5, 4]]), Err("cnn::shape_mismatch"));

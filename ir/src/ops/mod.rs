@@ -26,6 +26,15 @@ macro_rules! for_each_op {
             Sigmoid sigmoid SigmoidSpec,
             Tanh tanh TanhSpec,
             Softmax softmax SoftmaxSpec,
+            LogSoftmax log_softmax LogSoftmaxSpec,
+            Relu6 relu6 Relu6Spec,
+            LeakyRelu leaky_relu LeakyReluSpec,
+            Prelu prelu PreluSpec,
+            Elu elu EluSpec,
+            Silu silu SiluSpec,
+            Gelu gelu GeluSpec,
+            HardSigmoid hard_sigmoid HardSigmoidSpec,
+            HardSwish hard_swish HardSwishSpec,
             Add add AddSpec,
             Mul mul MulSpec,
             Concat concat ConcatSpec,
@@ -136,6 +145,7 @@ macro_rules! define_ops {
 }
 for_each_op!(define_ops);
 
+pub use gelu::GeluApproximate;
 pub use pad2d::PadMode;
 pub use upsample2d::{UpsampleMode, UpsampleTap};
 

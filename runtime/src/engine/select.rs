@@ -17,6 +17,7 @@ use super::kernels::local_response_norm::LocalResponseNorm;
 use super::kernels::norm::Norm;
 use super::kernels::pool::{GlobalAvgPool, Pool};
 use super::kernels::pool_ranges::RangePool;
+use super::kernels::prelu::Prelu;
 use super::kernels::softmax::Softmax;
 use crate::graph::Activation;
 use crate::{Error, Weights};
@@ -98,10 +99,19 @@ static TABLE: &[Row] = table! {
     MaxPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::max(spec, layer)?;
     AvgPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
     GlobalAvgPool2d on Isa::ALL, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
-    Relu on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Relu, layer.isa);
-    Sigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Sigmoid, layer.isa);
-    Tanh on Isa::ALL, if |spec, layer, weights| true => ElementWise::new(Activation::Tanh, layer.isa);
+    Relu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Relu6 on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    LeakyRelu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Prelu on Isa::ALL, if |spec, layer, weights| true => Prelu::new(layer, weights)?;
+    Elu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Silu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Gelu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Sigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    HardSigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    HardSwish on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Tanh on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
     Softmax on Isa::ALL, if |spec, layer, weights| true => Softmax::new(spec, layer);
+    LogSoftmax on Isa::ALL, if |spec, layer, weights| true => Softmax::log(spec, layer);
     Add on Isa::ALL, if |spec, layer, weights| true => Arithmetic::add(layer);
     Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
     Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
@@ -133,7 +143,8 @@ static TABLE: &[Row] = table! {
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    let makes_products = matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
+    let makes_products =
+        matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
     let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
     makes_products || is_norm || matches!(op, Op::Add(_) | Op::Mul(_))
 }

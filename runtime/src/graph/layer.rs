@@ -3,7 +3,10 @@
 //! They say what a network is. Passes, engines and [`Decompose`](crate::Decompose) replace them with something that
 //! runs; Luminal's executor alone cannot run them.
 
-use cnn_ir::ops::{BatchNormSpec, ReluSpec, SigmoidSpec, TanhSpec};
+use cnn_ir::ops::{
+    BatchNormSpec, EluSpec, GeluApproximate, GeluSpec, HardSigmoidSpec, HardSwishSpec, LeakyReluSpec, Relu6Spec,
+    ReluSpec, SigmoidSpec, SiluSpec, TanhSpec,
+};
 use cnn_ir::{Op, OpSpec, Shape, TensorSpec};
 use luminal::op::{InputTensor, Operator};
 use luminal::prelude::ShapeTracker;
@@ -53,33 +56,52 @@ impl LayerOp {
     }
 }
 
-/// An element-wise function without parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// An element-wise function without trained parameters. See the specs of the same names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
 pub enum Activation {
-    /// max(0, x); NaN stays NaN.
     Relu,
-    /// 1 / (1 + e⁻ˣ).
+    Relu6,
+    LeakyRelu { negative_slope: f64 },
+    Elu { alpha: f64 },
+    Silu,
+    Gelu { approximate: GeluApproximate },
     Sigmoid,
-    /// tanh x.
+    HardSigmoid,
+    HardSwish,
     Tanh,
 }
 
 impl Activation {
     /// The activation that an op is, if it is one.
     pub fn from_op(op: &Op) -> Option<Self> {
-        match op {
-            Op::Relu(_) => Some(Self::Relu),
-            Op::Sigmoid(_) => Some(Self::Sigmoid),
-            Op::Tanh(_) => Some(Self::Tanh),
-            _ => None,
-        }
+        Some(match *op {
+            Op::Relu(_) => Self::Relu,
+            Op::Relu6(_) => Self::Relu6,
+            Op::LeakyRelu(LeakyReluSpec { negative_slope }) => Self::LeakyRelu { negative_slope },
+            Op::Elu(EluSpec { alpha }) => Self::Elu { alpha },
+            Op::Silu(_) => Self::Silu,
+            Op::Gelu(GeluSpec { approximate }) => Self::Gelu { approximate },
+            Op::Sigmoid(_) => Self::Sigmoid,
+            Op::HardSigmoid(_) => Self::HardSigmoid,
+            Op::HardSwish(_) => Self::HardSwish,
+            Op::Tanh(_) => Self::Tanh,
+            _ => return None,
+        })
     }
 
     /// The op that does the same.
     pub fn op(self) -> Op {
         match self {
             Self::Relu => ReluSpec::new().into(),
+            Self::Relu6 => Relu6Spec::new().into(),
+            Self::LeakyRelu { negative_slope } => LeakyReluSpec { negative_slope }.into(),
+            Self::Elu { alpha } => EluSpec { alpha }.into(),
+            Self::Silu => SiluSpec::new().into(),
+            Self::Gelu { approximate } => GeluSpec { approximate }.into(),
             Self::Sigmoid => SigmoidSpec::new().into(),
+            Self::HardSigmoid => HardSigmoidSpec::new().into(),
+            Self::HardSwish => HardSwishSpec::new().into(),
             Self::Tanh => TanhSpec::new().into(),
         }
     }
@@ -103,7 +125,7 @@ impl fmt::Debug for LayerOp {
         if let Some(norm) = &self.norm {
             write!(f, " + {}", Op::from(norm.clone()))?;
         }
-        self.activation.map_or(Ok(()), |activation| write!(f, " + {activation:?}"))
+        self.activation.map_or(Ok(()), |activation| write!(f, " + {}", activation.op()))
     }
 }
 

@@ -5,6 +5,7 @@
 // Each test program uses a part of the suite, and a test may panic.
 #![allow(dead_code, clippy::unwrap_used)]
 
+mod activations;
 mod axes;
 pub mod formula;
 mod geometry;
@@ -46,7 +47,7 @@ pub fn problems() -> Vec<Problem> {
         operators::problems(),
         options::problems(),
         several::problems(),
-        
+        activations::problems(),
         norms::problems(),
         special::problems(),
         geometry::problems(),

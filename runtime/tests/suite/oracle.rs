@@ -1,7 +1,8 @@
 //! Every op by its definition, in f64, one loop per axis.
 
 use cnn_ir::Op;
-use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, LocalResponseNormSpec, MaxPool2dSpec};
+use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, GeluApproximate, LocalResponseNormSpec, MaxPool2dSpec};
+use std::f64::consts::PI;
 
 /// The output for one example. Inputs are shapes and elements.
 pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
@@ -29,6 +30,19 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::Sigmoid(_) => each(|v| 1.0 / (1.0 + (-v).exp())),
         Op::Tanh(_) => each(f64::tanh),
         Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
+        Op::LogSoftmax(spec) => log_softmax(&x, shape, spec.dim - 1),
+        Op::Relu6(_) => each(|v| if v.is_nan() { v } else { v.clamp(0.0, 6.0) }),
+        Op::LeakyRelu(spec) => x.iter().map(|&v| if v < 0.0 { spec.negative_slope * v } else { v }).collect(),
+        Op::Prelu(spec) => {
+            let weight = |i: usize| parameters[0][if spec.num_parameters == 1 { 0 } else { i * shape[0] / x.len() }];
+            x.iter().enumerate().map(|(i, &v)| if v < 0.0 { weight(i) * v } else { v }).collect()
+        }
+        Op::Elu(spec) => x.iter().map(|&v| if v < 0.0 { spec.alpha * v.exp_m1() } else { v }).collect(),
+        Op::Silu(_) => each(|v| v / (1.0 + (-v).exp())),
+        Op::Gelu(spec) if spec.approximate == GeluApproximate::None => each(|v| v * normal_distribution(v)),
+        Op::Gelu(_) => each(|v| 0.5 * v * (1.0 + ((2.0 / PI).sqrt() * (v + 0.044715 * v.powi(3))).tanh())),
+        Op::HardSigmoid(_) => each(hard_sigmoid),
+        Op::HardSwish(_) => each(|v| v * hard_sigmoid(v)),
         Op::Identity(_) => x,
         Op::BatchNorm(spec) => batch_norm(spec, &x, &parameters),
         Op::GroupNorm(spec) => norm(&x, x.len() / spec.num_groups, spec.eps, x.len() / spec.num_channels, &parameters),
@@ -43,12 +57,9 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
             .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
             .collect(),
         Op::Concat(spec) => concat(inputs, spec.dim - 1),
-        Op::Conv1d(_)
-        | Op::Conv3d(_)
-        | Op::MaxPool1d(_)
-        | Op::MaxPool3d(_)
-        | Op::AvgPool1d(_)
-        | Op::AvgPool3d(_) => super::oracle_axes::solve(op, shape, &x, &parameters, output_shape),
+        Op::Conv1d(_) | Op::Conv3d(_) | Op::MaxPool1d(_) | Op::MaxPool3d(_) | Op::AvgPool1d(_) | Op::AvgPool3d(_) => {
+            super::oracle_axes::solve(op, shape, &x, &parameters, output_shape)
+        }
         Op::AdaptiveAvgPool2d(_)
         | Op::AdaptiveMaxPool2d(_)
         | Op::GlobalMaxPool2d(_)
@@ -188,6 +199,23 @@ fn local_response_norm(spec: &LocalResponseNormSpec, x: &[f64], shape: &[usize])
     (0..x.len()).map(normalized).collect()
 }
 
+fn hard_sigmoid(v: f64) -> f64 {
+    if v.is_nan() { v } else { (v + 3.0).clamp(0.0, 6.0) / 6.0 }
+}
+
+/// ½ + φ(v)·Σ v^(2k+1) / (1·3·…·(2k+1)); beyond 6 the limit, which is near enough.
+fn normal_distribution(v: f64) -> f64 {
+    if v.is_nan() || v.abs() > 6.0 {
+        return if v.is_nan() { v } else { f64::from(v > 0.0) };
+    }
+    let (mut term, mut sum) = (v, v);
+    for k in 1..200 {
+        term *= v * v / f64::from(2 * k + 1);
+        sum += term;
+    }
+    0.5 + sum * (-v * v / 2.0).exp() / (2.0 * PI).sqrt()
+}
+
 fn product(sizes: &[usize]) -> usize {
     sizes.iter().product()
 }
@@ -201,6 +229,17 @@ fn concat(inputs: &[(&[usize], &[f32])], axis: usize) -> Vec<f64> {
         }
     }
     output
+}
+
+fn log_softmax(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {
+    let (n, inner) = (shape[axis], product(&shape[axis + 1..]));
+    let value = |i: usize| {
+        let start = i / (n * inner) * n * inner + i % inner;
+        let line = || (0..n).map(|k| x[start + k * inner]);
+        let largest = line().fold(f64::NEG_INFINITY, f64::max);
+        x[i] - largest - line().map(|v| (v - largest).exp()).sum::<f64>().ln()
+    };
+    (0..x.len()).map(value).collect()
 }
 
 fn softmax(x: &[f64], shape: &[usize], axis: usize) -> Vec<f64> {

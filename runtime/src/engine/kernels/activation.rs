@@ -1,30 +1,41 @@
 //! Element-wise layers, in place.
 
-use super::{Call, Kernel, math};
+use super::map::{MapFn, map_of};
+use super::{Call, Kernel};
+use crate::Error;
 use crate::engine::Isa;
+use crate::engine::select::Layer;
 use crate::graph::Activation;
 
 /// Applies a function to every element.
 pub(crate) struct ElementWise {
     activation: Activation,
-    function: unsafe fn(&mut [f32]),
+    function: MapFn,
+    parameter: f32,
 }
 
 impl ElementWise {
     pub fn new(activation: Activation, isa: Isa) -> Self {
-        Self { activation, function: math::activation_of(activation, isa) }
+        let (function, parameter) = map_of(activation, isa);
+        Self { activation, function, parameter }
+    }
+
+    /// The layer's op as a function.
+    pub fn of(layer: &Layer<'_>) -> Result<Self, Error> {
+        let activation = Activation::from_op(layer.op);
+        activation.map(|activation| Self::new(activation, layer.isa)).ok_or_else(|| layer.error("it is no activation"))
     }
 
     /// Applies the function to these elements.
     pub fn apply(&self, data: &mut [f32]) {
         // SAFETY: the instruction set was checked before any kernel was made for it.
-        unsafe { (self.function)(data) }
+        unsafe { (self.function)(data, self.parameter) }
     }
 }
 
 impl std::fmt::Debug for ElementWise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.activation)
+        write!(f, "{}", self.activation.op())
     }
 }
 

@@ -14,10 +14,12 @@ pub(crate) mod dense;
 pub(crate) mod gather;
 pub(crate) mod gemm;
 pub(crate) mod local_response_norm;
+pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod pool_ranges;
+pub(crate) mod prelu;
 pub(crate) mod softmax;
 
 use super::program::Others;

@@ -1,12 +1,13 @@
-//! Softmax along one axis, in place.
+//! Softmax and its logarithm along one axis, in place.
 
 use super::{Call, Kernel, math};
 use crate::engine::select::Layer;
 use crate::engine::simd::{MAX_LANES, Simd, per_isa, reduce_add};
-use cnn_ir::ops::SoftmaxSpec;
+use cnn_ir::ops::{LogSoftmaxSpec, SoftmaxSpec};
 
-/// Softmax along an axis of `n` elements that lie `inner` apart.
+/// Softmax along an axis of `n` elements that lie `inner` apart, or its logarithm.
 pub(crate) struct Softmax {
+    name: &'static str,
     softmax: unsafe fn(&mut [f32], usize, usize),
     n: usize,
     inner: usize,
@@ -14,10 +15,16 @@ pub(crate) struct Softmax {
 
 impl Softmax {
     pub fn new(spec: &SoftmaxSpec, layer: &Layer<'_>) -> Self {
-        let (before, after) = layer.input.split_at(spec.dim.min(layer.input.len()));
-        let n = before.last().copied().unwrap_or(1);
-        let softmax = softmax_of(layer.isa);
-        Self { softmax, n, inner: after.iter().product() }
+        Self::along("softmax", softmax_of(layer.isa), spec.dim, layer)
+    }
+
+    pub fn log(spec: &LogSoftmaxSpec, layer: &Layer<'_>) -> Self {
+        Self::along("log_softmax", log_softmax_of(layer.isa), spec.dim, layer)
+    }
+
+    fn along(name: &'static str, softmax: unsafe fn(&mut [f32], usize, usize), dim: usize, layer: &Layer<'_>) -> Self {
+        let (before, after) = layer.input.split_at(dim.min(layer.input.len()));
+        Self { name, softmax, n: before.last().copied().unwrap_or(1), inner: after.iter().product() }
     }
 }
 
@@ -34,38 +41,51 @@ impl Kernel for Softmax {
 
 impl std::fmt::Debug for Softmax {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("softmax")
+        f.write_str(self.name)
     }
 }
 
 per_isa!(fn softmax_of(data: &mut [f32], n: usize, inner: usize) = softmax_body);
+per_isa!(fn log_softmax_of(data: &mut [f32], n: usize, inner: usize) = log_softmax_body);
+
+#[inline(always)]
+unsafe fn softmax_body<S: Simd>(data: &mut [f32], n: usize, inner: usize) {
+    // SAFETY: the caller keeps the same conditions.
+    unsafe { each_line::<S, false>(data, n, inner) }
+}
+
+#[inline(always)]
+unsafe fn log_softmax_body<S: Simd>(data: &mut [f32], n: usize, inner: usize) {
+    // SAFETY: the caller keeps the same conditions.
+    unsafe { each_line::<S, true>(data, n, inner) }
+}
 
 /// # Safety
 /// The CPU has the vector's instruction set.
 #[inline(always)]
-unsafe fn softmax_body<S: Simd>(data: &mut [f32], n: usize, inner: usize) {
+unsafe fn each_line<S: Simd, const LOG: bool>(data: &mut [f32], n: usize, inner: usize) {
     for data in data.chunks_exact_mut(n * inner) {
         if inner == 1 {
             // SAFETY: the CPU has the instruction set.
-            unsafe { softmax_row::<S>(data) };
+            unsafe { softmax_row::<S, LOG>(data) };
             continue;
         }
         let mut i = 0;
         while i < inner {
             let lanes = S::LANES.min(inner - i);
             // SAFETY: the CPU has the instruction set; lanes i to i + lanes of each of the n rows are inside.
-            unsafe { softmax_columns::<S>(data.as_mut_ptr().add(i), n, inner, lanes) };
+            unsafe { softmax_columns::<S, LOG>(data.as_mut_ptr().add(i), n, inner, lanes) };
             i += lanes;
         }
     }
 }
 
-/// Softmax of adjacent elements.
+/// Softmax of adjacent elements, or its logarithm.
 ///
 /// # Safety
 /// The CPU has the vector's instruction set.
 #[inline(always)]
-unsafe fn softmax_row<S: Simd>(row: &mut [f32]) {
+unsafe fn softmax_row<S: Simd, const LOG: bool>(row: &mut [f32]) {
     // NaN need not win here: it comes through in the sum.
     let max = row.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
     let n = row.len();
@@ -77,22 +97,28 @@ unsafe fn softmax_row<S: Simd>(row: &mut [f32]) {
         let max = S::splat(max);
         let mut sum = S::splat(0.0);
         while i + S::LANES <= n {
-            let e = math::exp(S::load(start.add(i)).sub(max));
-            e.store(start.add(i));
+            let shifted = S::load(start.add(i)).sub(max);
+            let e = math::exp(shifted);
+            (if LOG { shifted } else { e }).store(start.add(i));
             sum = sum.add(e);
             i += S::LANES;
         }
         if i < n {
             // Only the lanes in use may enter the sum.
             let mut lanes = [0.0f32; MAX_LANES];
-            math::exp(S::load_first(start.add(i), n - i).sub(max)).store_first(lanes.as_mut_ptr(), n - i);
-            S::load(lanes.as_ptr()).store_first(start.add(i), n - i);
-            sum = sum.add(S::load(lanes.as_ptr()));
+            let shifted = S::load_first(start.add(i), n - i).sub(max);
+            math::exp(shifted).store_first(lanes.as_mut_ptr(), n - i);
+            let e = S::load(lanes.as_ptr());
+            (if LOG { shifted } else { e }).store_first(start.add(i), n - i);
+            sum = sum.add(e);
         }
         total += reduce_add(sum);
     }
-    for value in row {
-        *value /= total;
+    if LOG {
+        let logarithm = total.ln();
+        row.iter_mut().for_each(|value| *value -= logarithm);
+    } else {
+        row.iter_mut().for_each(|value| *value /= total);
     }
 }
 
@@ -101,7 +127,7 @@ unsafe fn softmax_row<S: Simd>(row: &mut [f32]) {
 /// # Safety
 /// The CPU has the vector's instruction set; `lanes` f32 at each of the n places are valid.
 #[inline(always)]
-unsafe fn softmax_columns<S: Simd>(data: *mut f32, n: usize, stride: usize, lanes: usize) {
+unsafe fn softmax_columns<S: Simd, const LOG: bool>(data: *mut f32, n: usize, stride: usize, lanes: usize) {
     // SAFETY: only the lanes that the caller vouches for are touched.
     unsafe {
         let mut max = S::splat(f32::NEG_INFINITY);
@@ -110,12 +136,20 @@ unsafe fn softmax_columns<S: Simd>(data: *mut f32, n: usize, stride: usize, lane
         }
         let mut sum = S::splat(0.0);
         for i in 0..n {
-            let e = math::exp(load_lanes::<S>(data.add(i * stride), lanes).sub(max));
-            store_lanes(e, data.add(i * stride), lanes);
+            let shifted = load_lanes::<S>(data.add(i * stride), lanes).sub(max);
+            let e = math::exp(shifted);
+            store_lanes(if LOG { shifted } else { e }, data.add(i * stride), lanes);
             sum = sum.add(e);
         }
+        if LOG {
+            let mut logarithms = [0.0f32; MAX_LANES];
+            sum.store(logarithms.as_mut_ptr());
+            logarithms.iter_mut().for_each(|value| *value = value.ln());
+            sum = S::load(logarithms.as_ptr());
+        }
         for i in 0..n {
-            store_lanes(load_lanes::<S>(data.add(i * stride), lanes).div(sum), data.add(i * stride), lanes);
+            let value = load_lanes::<S>(data.add(i * stride), lanes);
+            store_lanes(if LOG { value.sub(sum) } else { value.div(sum) }, data.add(i * stride), lanes);
         }
     }
 }
