@@ -288,9 +288,9 @@ impl Args {
         if let Some(padding) = self.padding_word(name) {
             return Ok(padding);
         }
-        match self.sizes(name)?.as_slice() {
-            &[both] => Ok(Padding::Sides([0, 0, at_least(name, both, 0)?, at_least(name, both, 0)?])),
-            &[before, after] => Ok(Padding::Sides([0, 0, at_least(name, before, 0)?, at_least(name, after, 0)?])),
+        match *self.sizes(name)?.as_slice() {
+            [both] => Ok(Padding::Sides([0, 0, at_least(name, both, 0)?, at_least(name, both, 0)?])),
+            [before, after] => Ok(Padding::Sides([0, 0, at_least(name, before, 0)?, at_least(name, after, 0)?])),
             _ => Err(missing(name)),
         }
     }

@@ -70,3 +70,28 @@ same_calls!(awkward_names, Fn, {
     type: conv(2, 1) -> global_avg_pool -> flatten
     output match
 });
+
+same_calls!(words_and_sizes, WordsAndSizes, {
+    input image: [8, 12, 10]
+    pad((1, 2, 0, 3), mode = reflect) -> pad(1, value = 0.5) -> crop((1, 2))
+    conv_transpose(6, (3, 2), stride = 2, padding = 1, output_padding = (1, 0), groups = 2)
+    upsample(2) -> upsample((1.5, 1), mode = bilinear) -> upsample(size = (9, 12), mode = bilinear, align_corners = true)
+    channel_shuffle(3) -> slice(1, 5)
+    adaptive_max_pool((6, 8)) -> fractional_max_pool(2, output_size = (4, 5), seed = 3) -> adaptive_avg_pool(2)
+    reshape((2, -1, 4)) -> global_max_pool
+    output features
+});
+
+same_calls!(one_axis, Sequence, {
+    input sound: [2, 64]
+    conv1d(8, 5, stride = 2, padding = (2, 1), groups = 2) -> relu
+    max_pool1d(2) -> avg_pool1d(3, stride = 1, padding = 1, count_include_pad = false)
+    output features
+});
+
+same_calls!(three_axes, Volume, {
+    input video: [2, 6, 16, 16]
+    conv3d(4, (3, 5, 5), padding = (1, 2, 2), stride = (1, 2, 2)) -> relu
+    max_pool3d(2) -> avg_pool3d((1, 2, 2), divisor_override = 2)
+    output features
+});

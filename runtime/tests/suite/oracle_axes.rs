@@ -20,17 +20,17 @@ pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], outpu
         let taps: Vec<Vec<Vec<Tap>>> = x.chunks(channel).map(|x| windows.taps(x)).collect();
         let (inner, outer) = (shape[0] / groups, out_channels / groups);
         let kernel: usize = windows.kernel.iter().product();
+        let product = |window: &[Tap], weight: &[f64]| -> f64 {
+            window.iter().zip(weight).map(|(tap, w)| tap.value.unwrap_or(0.0) * w).sum()
+        };
         let mut output = Vec::new();
-        for o in 0..out_channels {
-            for place in 0..windows.outputs.iter().product() {
-                let mut sum = parameters.get(1).map_or(0.0, |bias| bias[o]);
-                for i in 0..inner {
-                    let weight = &parameters[0][(o * inner + i) * kernel..][..kernel];
-                    let window = &taps[o / outer * inner + i][place];
-                    sum += window.iter().zip(weight).map(|(tap, w)| tap.value.unwrap_or(0.0) * w).sum::<f64>();
-                }
-                output.push(sum);
-            }
+        for (o, weight) in parameters[0].chunks(inner * kernel).enumerate() {
+            let group = &taps[o / outer * inner..][..inner];
+            let bias = parameters.get(1).map_or(0.0, |bias| bias[o]);
+            output.extend((0..group[0].len()).map(|place| {
+                let channels = group.iter().zip(weight.chunks(kernel));
+                bias + channels.map(|(windows, weight)| product(&windows[place], weight)).sum::<f64>()
+            }));
         }
         output
     };
@@ -57,7 +57,8 @@ pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], outpu
             &mean(s.count_include_pad, s.divisor_override),
             x,
         ),
-        _ => panic!("no oracle for {op}"),
+        // No output is right: the problem fails.
+        _ => Vec::new(),
     }
 }
 

@@ -29,7 +29,8 @@ pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], outpu
             x[spec.start * places..spec.end * places].to_vec()
         }
         Op::Reshape(_) => x.to_vec(),
-        _ => panic!("no oracle for {op}"),
+        // No output is right: the problem fails.
+        _ => Vec::new(),
     }
 }
 
