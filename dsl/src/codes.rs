@@ -22,6 +22,10 @@ codes! {
     /// What an `assert` says is false. The message gives the figures of both sides; change the network, or the assertion.
     ASSERTION_FAILED = "cnn::assertion_failed";
 
+    /// A file that is used with `use "file.cnn"` cannot be: it cannot be read, or its path is not one within the project.
+    /// Paths are written with `/`, from the folder of the file that uses them, and stay in the main file's folder.
+    BAD_IMPORT = "cnn::bad_import";
+
     /// A name is one of the few that Rust cannot use even in raw form: `self`, `Self`, `super`, `crate` and `_`. The
     /// names of models, inputs, outputs and labels become names in the generated code.
     BAD_NAME = "cnn::bad_name";
@@ -41,6 +45,9 @@ codes! {
     /// A budget such as `assert params < 130M` is about the model as a whole, so it stands in the model, outside of loops,
     /// groups and blocks. Assertions on `shape` are about the value at their place and may stand anywhere.
     MISPLACED_ASSERT = "cnn::misplaced_assert";
+
+    /// Files use each other in a circle. Move what they share into a file of its own.
+    IMPORT_CYCLE = "cnn::import_cycle";
 
     /// Inputs are the parameters of a model: they are declared before its first step. Blocks have no inputs; what comes
     /// into one is the value before its call.

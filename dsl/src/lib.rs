@@ -21,6 +21,7 @@
 pub mod codes;
 mod diagnostic;
 mod elaborate;
+mod imports;
 mod json;
 mod parse;
 mod render;
@@ -74,13 +75,20 @@ pub fn compile(sources: &Sources, settings: &Settings) -> Compilation {
     if main.text.len() > MAX_SOURCE_BYTES {
         return Compilation { diagnostics: vec![source::too_large()], ..Compilation::default() };
     }
-    let file = parse::parse(&main.text, 0, &mut report);
-    if file.models.is_empty() && file.blocks.is_empty() && report.errors() == 0 {
+    let numbers = 0..sources.len() as u32;
+    let files: Vec<syntax::File<'_>> = numbers
+        .map(|number| match sources.get(number).filter(|source| !source.rejected) {
+            Some(source) => parse::parse(&source.text, number, &mut report),
+            None => syntax::File::default(),
+        })
+        .collect();
+    let imports = imports::link(sources, &files, &mut report);
+    if files.first().is_some_and(|file| file.models.is_empty() && file.blocks.is_empty()) && report.errors() == 0 {
         let empty = Diagnostic::error(&codes::NO_MODEL, "the file holds no model")
             .at(source::span(0, 0..0), "")
             .help("write one: `model Name { input image: [1, 28, 28] … }`");
         report.push(empty);
     }
-    let (models, outlines) = elaborate::elaborate(&file, settings, &mut report);
+    let (models, outlines) = elaborate::elaborate(&files, &imports, settings, &mut report);
     Compilation { models, outlines, diagnostics: report.finish() }
 }

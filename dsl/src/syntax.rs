@@ -5,6 +5,8 @@ use cnn_ir::Span;
 /// A file.
 #[derive(Debug, Default)]
 pub struct File<'s> {
+    /// `use "blocks.cnn"`: the paths, without quotes.
+    pub uses: Vec<Name<'s>>,
     /// The blocks, in order.
     pub blocks: Vec<Definition<'s>>,
     /// The models, in order.

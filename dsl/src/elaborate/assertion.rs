@@ -58,7 +58,8 @@ pub(super) fn check_budgets<'s>(
         let figure = Value::Int(i64::try_from(figure).unwrap_or(i64::MAX));
         scope.bindings.entry(name).or_insert(Some(figure));
     }
-    budgets.iter().fold(true, |met, condition| check(condition, &scope, cx) && met)
+    let failed = budgets.iter().filter(|condition| !check(condition, &scope, cx));
+    failed.count() == 0
 }
 
 /// Whether a condition holds; if not, it is reported with its figures.

@@ -261,7 +261,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     fn is_value(&self, call: &crate::syntax::Call<'s>, _step: &Step<'s>) -> bool {
         let name = call.name.text;
         call.parenthesis.is_none()
-            && super::expr::find_target(name, &self.cx).is_none()
+            && super::expr::find_target(name, call.span, &self.cx).is_none()
             && self.find_name(name).is_some_and(|declared| declared.flow.is_some())
     }
 }

@@ -75,7 +75,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 }
             };
         }
-        if let Some(target) = find_target(name, &self.cx) {
+        if let Some(target) = find_target(name, call.span, &self.cx) {
             return Some((target, Vec::new()));
         }
         if self.frame().scope.incomplete {
@@ -85,14 +85,15 @@ impl<'a, 's> Elaborator<'a, 's> {
             .at(call.name.span, "unknown layer");
         let labels: Vec<String> = self.labels();
         let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
-        let names = layer_names(&self.cx).chain(params).chain(labels.iter().map(String::as_str));
+        let names = layer_names(call.span, &self.cx).chain(params).chain(labels.iter().map(String::as_str));
         let foreign = FOREIGN.iter().find(|(theirs, _)| suggest::plain(name) == *theirs);
         let meant = foreign.map(|(_, ours)| *ours).or_else(|| suggest::nearest(name, names));
         let diagnostic = match meant {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
             None => {
                 const MOST: usize = 8;
-                let known: Vec<&str> = self.cx.blocks.names().chain(layer_names(&self.cx)).take(MOST).collect();
+                let known: Vec<&str> =
+                    self.cx.blocks.names(call.span.source).chain(layer_names(call.span, &self.cx)).take(MOST).collect();
                 diagnostic.note(format!("some of the layers: {}, …", known.join(", ")))
             }
         };

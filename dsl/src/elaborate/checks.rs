@@ -117,7 +117,7 @@ fn uses<'s>(definition: &Definition<'s>, blocks: &Blocks<'_, 's>) -> Vec<(usize,
     let mut uses = Vec::new();
     let params: BTreeSet<&str> = definition.params.iter().map(|param| param.name.text).collect();
     let mut see = |name: Name<'s>| {
-        if let Some(used) = blocks.find(name.text).filter(|_| !params.contains(name.text))
+        if let Some(used) = blocks.find(name.text, name.span.source).filter(|_| !params.contains(name.text))
             && seen.insert(used)
         {
             uses.push((used, name));
@@ -160,7 +160,7 @@ fn least(statement: &Statement<'_>, definition: &Definition<'_>, blocks: &Blocks
     match statement {
         Statement::Step(Step { action: Action::Call(call), .. }) => {
             let is_param = definition.params.iter().any(|param| param.name.text == call.name.text);
-            match blocks.find(call.name.text) {
+            match blocks.find(call.name.text, call.span.source) {
                 Some(block) if !is_param => blocks.list[block].least_layers.max(1),
                 // Without parentheses it may be the name of a value.
                 _ => u64::from(OpDef::find(call.name.text).is_some()),
@@ -257,7 +257,10 @@ pub(super) fn warn_unused(file: &File<'_>, blocks: &Blocks<'_, '_>, report: &mut
     if file.models.is_empty() {
         return;
     }
-    let unused = blocks.list.iter().filter(|block| !named.contains(block.definition.name.text));
+    let unused = blocks.list.iter().filter(|block| {
+        let Definition { head, name, .. } = block.definition;
+        head.source == 0 && !named.contains(name.text)
+    });
     for Definition { name, .. } in unused.map(|block| block.definition) {
         let message = format!("the block `{}` is never used", name.text);
         report.push(Diagnostic::warning(&codes::UNUSED_BLOCK, message).at(name.span, ""));

@@ -3,6 +3,7 @@
 use super::value::Type;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Report};
+use crate::imports::Imports;
 use crate::syntax::{Definition, File};
 use cnn_ir::Span;
 use std::cell::Cell;
@@ -16,7 +17,10 @@ pub(super) const STEP: usize = 8;
 #[derive(Debug)]
 pub(super) struct Blocks<'a, 's> {
     pub list: Vec<Block<'a, 's>>,
-    by_name: BTreeMap<&'s str, usize>,
+    /// The blocks that each file knows: its own, and those of the files it uses.
+    by_name: Vec<BTreeMap<&'s str, usize>>,
+    /// Files of which some names may be missing.
+    incomplete: &'a [bool],
     /// Work done for the whole file.
     work: Cell<usize>,
 }
@@ -35,29 +39,57 @@ pub(super) struct Block<'a, 's> {
 }
 
 impl<'a, 's> Blocks<'a, 's> {
-    pub fn new(file: &'a File<'s>, report: &mut Report) -> Self {
+    pub fn new(files: &'a [File<'s>], imports: &'a Imports, report: &mut Report) -> Self {
         let mut blocks = Self::none();
-        for definition in &file.blocks {
-            let types = definition.params.iter().map(|param| Type::read(&param.ty, report)).collect();
-            // Of two blocks of one name the first counts; the other is reported with the names.
-            blocks.by_name.entry(definition.name.text).or_insert(blocks.list.len());
-            let (is_recursive, least_layers, was_called) = (false, 0, Cell::new(false));
-            blocks.list.push(Block { definition, types, is_recursive, least_layers, was_called });
+        blocks.incomplete = &imports.incomplete;
+        let mut own: Vec<BTreeMap<&'s str, usize>> = Vec::new();
+        for file in files {
+            let mut names = BTreeMap::new();
+            for definition in &file.blocks {
+                let types = definition.params.iter().map(|param| Type::read(&param.ty, report)).collect();
+                // Of two blocks of one name the first counts; the other is reported with the names.
+                names.entry(definition.name.text).or_insert(blocks.list.len());
+                let (is_recursive, least_layers, was_called) = (false, 0, Cell::new(false));
+                blocks.list.push(Block { definition, types, is_recursive, least_layers, was_called });
+            }
+            own.push(names);
+        }
+        for (number, uses) in imports.uses.iter().enumerate() {
+            let mut names = own.get(number).cloned().unwrap_or_default();
+            for (name, index) in uses.iter().filter_map(|used| own.get(*used as usize)).flatten() {
+                let first = *names.entry(*name).or_insert(*index);
+                if first != *index {
+                    let (first, second) = (blocks.list[first].definition.name, blocks.list[*index].definition.name);
+                    let message = format!("two blocks are named `{name}`");
+                    let diagnostic = Diagnostic::error(&codes::DUPLICATE_NAME, message);
+                    report.push(
+                        diagnostic.at(first.span, "one of them").see(second.span, "the other, in a file it uses"),
+                    );
+                }
+            }
+            blocks.by_name.push(names);
         }
         blocks
     }
 
     /// No blocks at all.
     pub fn none() -> Self {
-        Self { list: Vec::new(), by_name: BTreeMap::new(), work: Cell::new(0) }
+        Self { list: Vec::new(), by_name: Vec::new(), incomplete: &[], work: Cell::new(0) }
     }
 
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
+    /// The block of a name, as the file of this number knows it.
+    pub fn find(&self, name: &str, source: u32) -> Option<usize> {
+        self.by_name.get(source as usize)?.get(name).copied()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &'s str> + Clone + '_ {
-        self.by_name.keys().copied()
+    /// The names that a file knows.
+    pub fn names(&self, source: u32) -> impl Iterator<Item = &'s str> + Clone + '_ {
+        self.by_name.get(source as usize).into_iter().flat_map(|names| names.keys().copied())
+    }
+
+    /// Whether a file may know more names than could be read.
+    pub fn is_incomplete(&self, source: u32) -> bool {
+        self.incomplete.get(source as usize).copied().unwrap_or_default()
     }
 }
 

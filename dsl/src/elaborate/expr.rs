@@ -206,7 +206,7 @@ impl Scope<'_> {
         if words.contains(&name) {
             return Some(Value::Word(name.to_owned()));
         }
-        if let Some(target) = find_target(name, cx) {
+        if let Some(target) = find_target(name, span, cx) {
             return Some(arguments::layer_value(target, name, Vec::new()));
         }
         if self.incomplete {
@@ -216,7 +216,7 @@ impl Scope<'_> {
         let mut diagnostic =
             Diagnostic::error(&codes::UNKNOWN_NAME, format!("nothing named `{name}` is known here")).at(span, "");
         if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied()))
-            .or_else(|| suggest::nearest(name, layer_names(cx)))
+            .or_else(|| suggest::nearest(name, layer_names(span, cx)))
         {
             diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), span, meant);
         } else if !(self.bindings.is_empty() && words.is_empty()) {
@@ -249,13 +249,13 @@ impl Scope<'_> {
                 }
             };
         }
-        if let Some(target) = find_target(name, cx) {
+        if let Some(target) = find_target(name, call.span, cx) {
             let bound = arguments::evaluate(call, target.op(), &[], self, cx);
             return arguments::layer_value(target, name, bound).bounded(call.span, cx);
         }
         let message = format!("there is no function or layer `{name}`");
         let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(call.name.span, "");
-        cx.fail(match suggest::nearest(name, FUNCTIONS.iter().copied().chain(layer_names(cx))) {
+        cx.fail(match suggest::nearest(name, FUNCTIONS.iter().copied().chain(layer_names(call.span, cx))) {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
             None => diagnostic.note(format!("the functions are {}", FUNCTIONS.join(", "))),
         })
@@ -265,13 +265,13 @@ impl Scope<'_> {
 /// The functions on numbers and lists.
 pub(super) const FUNCTIONS: &[&str] = &["ceil_div", "len", "max", "min"];
 
-/// The op or block of a name.
-pub(super) fn find_target(name: &str, cx: &Context<'_, '_>) -> Option<Target> {
-    OpDef::find(name).map(Target::Op).or_else(|| cx.blocks.find(name).map(Target::Block))
+/// The op or block of a name that stands at `span`.
+pub(super) fn find_target(name: &str, span: Span, cx: &Context<'_, '_>) -> Option<Target> {
+    OpDef::find(name).map(Target::Op).or_else(|| cx.blocks.find(name, span.source).map(Target::Block))
 }
 
-/// The names of all ops and blocks.
-pub(super) fn layer_names<'a>(cx: &Context<'a, '_>) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
-    let blocks: Vec<&'a str> = cx.blocks.names().collect();
+/// The names of all ops, and of the blocks that are known at `span`.
+pub(super) fn layer_names<'a>(span: Span, cx: &Context<'a, '_>) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+    let blocks: Vec<&'a str> = cx.blocks.names(span.source).collect();
     cnn_ir::ops::OPS.iter().map(|def| def.name).chain(blocks)
 }

@@ -20,6 +20,7 @@ mod params;
 mod value;
 
 use crate::diagnostic::{Diagnostic, Report};
+use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::syntax::{Definition, Expr, File, Statement};
 use crate::{Outline, codes, suggest};
@@ -31,15 +32,20 @@ use model::{Elaborator, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use value::{Given, Type};
 
-/// Elaborates every model of a file.
-pub(crate) fn elaborate(file: &File<'_>, settings: &Settings, report: &mut Report) -> (Vec<Network>, Vec<Outline>) {
-    params::check_settings(&file.models, settings, report);
-    checks::check_names(file, report);
-    let mut blocks = Blocks::new(file, report);
+/// Elaborates every model of the main file, which is the first.
+pub(crate) fn elaborate(
+    files: &[File<'_>],
+    imports: &Imports,
+    settings: &Settings,
+    report: &mut Report,
+) -> (Vec<Network>, Vec<Outline>) {
+    files.iter().for_each(|file| checks::check_names(file, report));
+    let mut blocks = Blocks::new(files, imports, report);
     checks::find_recursion(&mut blocks, report);
-    let models = Models::new(file, report);
+    let models = Models::new(files, imports, report);
+    params::check_settings(&models.list, settings, report);
     let mut networks = Vec::new();
-    for (index, model) in file.models.iter().enumerate().filter(|(_, model)| !model.oversized) {
+    for (index, model) in models.own().filter(|(_, model)| !model.oversized) {
         if report.is_full() {
             break;
         }
@@ -48,8 +54,10 @@ pub(crate) fn elaborate(file: &File<'_>, settings: &Settings, report: &mut Repor
         networks.extend(network.filter(|_| report.errors() == errors));
     }
     check_unused_blocks(&blocks, report);
-    if report.errors() == 0 {
-        checks::warn_unused(file, &blocks, report);
+    if report.errors() == 0
+        && let Some(main) = files.first()
+    {
+        checks::warn_unused(main, &blocks, report);
     }
     (networks, models.outlines())
 }
@@ -60,9 +68,11 @@ pub(crate) fn constant(expr: &Expr<'_>, report: &mut Report) -> Option<cnn_ir::V
     Scope::default().value(expr, &[], &mut cx)?.to_ir()
 }
 
-/// The models of a file.
+/// The models that the main file knows: its own first, then those of the files it uses.
 struct Models<'a, 's> {
-    list: &'a [Definition<'s>],
+    list: Vec<&'a Definition<'s>>,
+    /// How many are its own.
+    own: usize,
     /// The types of each one's parameters.
     types: Vec<Vec<Option<Type>>>,
     by_name: BTreeMap<&'s str, usize>,
@@ -71,17 +81,25 @@ struct Models<'a, 's> {
 }
 
 impl<'a, 's> Models<'a, 's> {
-    fn new(file: &'a File<'s>, report: &mut Report) -> Self {
-        let list = &file.models;
+    fn new(files: &'a [File<'s>], imports: &Imports, report: &mut Report) -> Self {
+        let mut list: Vec<&Definition<'s>> = files.iter().take(1).flat_map(|file| &file.models).collect();
+        let own = list.len();
+        let used = imports.uses.first().into_iter().flatten().filter_map(|used| files.get(*used as usize));
+        list.extend(used.flat_map(|file| &file.models));
         let types = list.iter().map(|model| model.params.iter().map(|param| Type::read(&param.ty, report)).collect());
         let types = types.collect();
         let mut by_name = BTreeMap::new();
         for (index, model) in list.iter().enumerate() {
             by_name.entry(model.name.text).or_insert(index);
         }
-        let presets = list.iter().filter_map(|model| model.preset.as_ref());
+        let presets = list[..own].iter().filter_map(|model| model.preset.as_ref());
         let templates = presets.filter_map(|preset| by_name.get(preset.name.text).copied()).collect();
-        Self { list, types, by_name, templates }
+        Self { list, own, types, by_name, templates }
+    }
+
+    /// The main file's own models, with their numbers.
+    fn own(&self) -> impl Iterator<Item = (usize, &'a Definition<'s>)> + '_ {
+        self.list.iter().copied().enumerate().take(self.own)
     }
 
     fn elaborate(
@@ -117,8 +135,11 @@ impl<'a, 's> Models<'a, 's> {
     ) -> Option<Network> {
         let call = model.preset.as_ref()?;
         let name = call.name.text;
-        let Some((index, definition)) = self.by_name.get(name).and_then(|index| Some((*index, self.list.get(*index)?)))
-        else {
+        let base = self.by_name.get(name).and_then(|index| Some((*index, *self.list.get(*index)?)));
+        let Some((index, definition)) = base else {
+            if cx.blocks.is_incomplete(model.head.source) {
+                return None;
+            }
             let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, format!("there is no model `{name}`"));
             let diagnostic = diagnostic.at(call.name.span, "");
             return cx.fail(match suggest::nearest(name, self.by_name.keys().copied()) {
@@ -166,8 +187,8 @@ impl<'a, 's> Models<'a, 's> {
 
     /// The names of all models that give networks.
     fn outlines(&self) -> Vec<Outline> {
-        let named = |name: &str| self.by_name.get(name).and_then(|index| self.list.get(*index));
-        let models = self.list.iter().enumerate().filter(|(index, _)| {
+        let named = |name: &str| self.by_name.get(name).and_then(|index| self.list.get(*index).copied());
+        let models = self.own().filter(|(index, _)| {
             // A template may be complete by settings; then it has a network, but no code to name it.
             !self.is_only_template(*index, &Settings::default())
         });
@@ -203,7 +224,9 @@ fn check_unused_blocks(blocks: &Blocks<'_, '_>, report: &mut Report) {
     // Larger ones are made of others, and those are looked at.
     const MOST_LAYERS: u64 = 2_000;
     for block in &blocks.list {
-        if block.was_called.get() || block.is_recursive || report.is_full() {
+        // Blocks of other files are looked at when those are compiled.
+        let is_own = block.definition.head.source == 0;
+        if !is_own || block.was_called.get() || block.is_recursive || report.is_full() {
             continue;
         }
         let definition = block.definition;

@@ -22,7 +22,8 @@ pub(super) fn bind<'s>(
     settings: Option<&Settings>,
     cx: &mut Context<'_, '_>,
 ) -> Scope<'s> {
-    let mut scope = Scope { incomplete: definition.broken_head, ..Scope::default() };
+    let incomplete = definition.broken_head || cx.blocks.is_incomplete(definition.head.source);
+    let mut scope = Scope { incomplete, ..Scope::default() };
     for (index, (param, ty)) in definition.params.iter().zip(types).enumerate() {
         let given = arguments.as_ref().map(|(givens, assigned)| assigned[index].and_then(|index| givens.get(index)));
         let setting = settings.and_then(|settings| settings.get(param.name.text));
@@ -98,7 +99,7 @@ fn missing_setting(param: &ParamDecl<'_>, cx: &mut Context<'_, '_>) -> Option<Va
 }
 
 /// Settings that no model knows.
-pub(super) fn check_settings(models: &[Definition<'_>], settings: &Settings, report: &mut Report) {
+pub(super) fn check_settings(models: &[&Definition<'_>], settings: &Settings, report: &mut Report) {
     let Some(first) = models.first().filter(|_| models.iter().all(|model| !model.broken_head)) else { return };
     let params = || models.iter().flat_map(|model| &model.params).map(|param| param.name);
     let is_known = |setting: &str| params().any(|name| name.text == setting);

@@ -129,7 +129,7 @@ impl Unexpected<'_> {
             "=" if expects("`:`") => diagnostic.help("the type comes first: `name: int = 10`"),
             "#" => diagnostic.edit("comments begin with `//`", span, "//"),
             "/*" => diagnostic.help("comments begin with `//` and go to the end of the line"),
-            "\"" | "'" => diagnostic.help("names and words are written without quotes"),
+            text if text.starts_with(['"', '\'']) => diagnostic.help("names and words are written without quotes"),
             "\u{a0}" => diagnostic.edit("this is a no-break space; use a plain one", span, " "),
             "." if expects("a value") || expects("an argument") => {
                 diagnostic.edit("a float begins with a digit", Span { end: span.start, ..span }, "0")

@@ -43,11 +43,25 @@ pub(crate) fn parse<'s>(text: &'s str, source: u32, report: &mut Report) -> File
         match parser.item(sound) {
             Some((Item::Model, definition)) => file.models.push(definition),
             Some((Item::Block, definition)) => file.blocks.push(definition),
-            None => {}
+            None => file.uses.extend(parser.used.take()),
         }
         statements = parser.statements;
     }
     file
+}
+
+/// The paths of the files that a file uses.
+pub(crate) fn uses(text: &str) -> Vec<&str> {
+    let mut tokens = Tokens::new(text, 0..text.len()).peekable();
+    let mut uses = Vec::new();
+    while let Some(token) = tokens.next() {
+        if token.is("use")
+            && let Some(path) = tokens.next_if(|next| next.kind == TokenKind::Text)
+        {
+            uses.push(path.text.trim_matches('"'));
+        }
+    }
+    uses
 }
 
 /// Parses a single value, as it is given on a command line.
@@ -85,12 +99,15 @@ struct Parser<'s, 'r> {
     cut: bool,
     /// Statements were left out that may have given names.
     lost_names: bool,
+    /// The path of a `use`.
+    used: Option<Name<'s>>,
 }
 
 impl<'s, 'r> Parser<'s, 'r> {
     fn new(text: &'s str, source: u32, report: &'r mut Report, range: Range<usize>) -> Self {
         let Range { start: pos, end } = range;
-        Self { text, source, report, pos, end, statements: 0, in_branch: false, cut: false, lost_names: false }
+        let (statements, in_branch, cut, lost_names, used) = (0, false, false, false, None);
+        Self { text, source, report, pos, end, statements, in_branch, cut, lost_names, used }
     }
 
     fn item(&mut self, sound: bool) -> Option<(Item, Definition<'s>)> {
@@ -102,7 +119,7 @@ impl<'s, 'r> Parser<'s, 'r> {
             other => {
                 if sound {
                     match other {
-                        "use" => self.not_available(keyword, "use"),
+                        "use" => self.use_file(keyword),
                         _ => self.unexpected(&["`model`", "`block`"], None),
                     }
                 }
@@ -113,11 +130,29 @@ impl<'s, 'r> Parser<'s, 'r> {
         definition.head = Span { start: keyword.start as u32, ..definition.name.span };
         if let Some(token) = self.peek().filter(|_| sound && !definition.broken_body) {
             match token.text {
-                "train" | "use" => self.not_available(token, token.text),
+                "train" => self.not_available(token, token.text),
+                "use" => self.use_file(token),
                 _ => self.unexpected(&["`model`", "`block`"], None),
             }
         }
         Some((item, definition))
+    }
+
+    /// `use "file.cnn"`
+    fn use_file(&mut self, keyword: Token<'s>) {
+        self.pos = keyword.end();
+        let Some(path) = self.peek().filter(|token| token.kind == TokenKind::Text) else {
+            return self.unexpected(&["a path in quotes"], Some(keyword));
+        };
+        self.pos = path.end();
+        let text = path.text.trim_matches('"');
+        self.used = Some(Name { text, span: self.span(path) });
+        match self.peek() {
+            // With a path it would have begun an item of its own.
+            Some(next) if next.is("use") => self.use_file(next),
+            Some(_) => self.unexpected(&["`model`", "`block`"], Some(path)),
+            None => {}
+        }
     }
 
     /// The definition as far as its name, when brackets do not match and the rest would only mislead.

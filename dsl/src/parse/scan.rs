@@ -25,6 +25,8 @@ pub(super) enum TokenKind {
     Open,
     Close,
     Sign,
+    /// Quotes and what is between them, on one line.
+    Text,
     /// A `///` comment.
     Doc,
 }
@@ -92,6 +94,10 @@ impl<'s> Iterator for Tokens<'s> {
                 '0'..='9' => return Some(self.take(TokenKind::Number, is_word)),
                 '(' | '[' | '{' => return Some(self.cut(TokenKind::Open, 1)),
                 ')' | ']' | '}' => return Some(self.cut(TokenKind::Close, 1)),
+                '"' if rest[1..].find(['"', '\n']).is_some_and(|end| rest[1 + end..].starts_with('"')) => {
+                    let length = rest[1..].find('"').map_or(1, |end| end + 2);
+                    return Some(self.cut(TokenKind::Text, length));
+                }
                 _ if is_word(first) => return Some(self.take(TokenKind::Word, is_word)),
                 _ => {
                     let pairs = ["->", "..", "=>", "==", "!=", "<=", ">=", "|>", "/*", "*/", "&&", "||", "**"];
@@ -147,9 +153,12 @@ pub(super) fn scan(text: &str, source: u32, report: &mut Report) -> Vec<Chunk> {
 
 /// `model Name`, `block name` and `use "file"` occur at the beginning of an item only, since the words are reserved.
 fn begins_item(token: Token<'_>, rest: &Tokens<'_>) -> bool {
-    token.kind == TokenKind::Word
-        && matches!(token.text, "model" | "block")
-        && rest.clone().next().is_some_and(|next| matches!(next.kind, TokenKind::Word | TokenKind::Number))
+    let next = || rest.clone().next().map(|next| next.kind);
+    match token.text {
+        "model" | "block" => matches!(next(), Some(TokenKind::Word | TokenKind::Number)),
+        "use" => next() == Some(TokenKind::Text),
+        _ => false,
+    }
 }
 
 struct Brackets<'s, 'r> {
