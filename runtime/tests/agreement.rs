@@ -5,7 +5,7 @@
 
 mod suite;
 
-use cnn_ir::ops::{DenseSpec, FlattenSpec, MaxPool2dSpec, ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec};
+use cnn_ir::ops::{AddSpec, BatchNormSpec, DenseSpec, FlattenSpec, MaxPool2dSpec, ReluSpec, SigmoidSpec, SoftmaxSpec};
 use cnn_ir::{BuildError, Builder, Op};
 use cnn_runtime::{CompileOptions, Isa, LuminalBuilder, PassSwitches, Reference, Session};
 use proptest::prelude::*;
@@ -21,22 +21,42 @@ fn agree(expected: &[f32], found: &[f32], place: &str) -> Result<(), TestCaseErr
     Ok(())
 }
 
-/// A convolution or pool, an activation, and what may come behind.
-fn build<B: Builder>(builder: &mut B, first: &Problem, activation: u8, features: usize) -> Result<(), BuildError> {
+/// What comes behind a random layer.
+#[derive(Debug, Clone)]
+struct Behind {
+    norm: bool,
+    activation: Op,
+    /// Whether the layer's own output is added behind the activation, and whether the sum is added to itself.
+    residual: [bool; 2],
+    features: usize,
+}
+
+fn behind() -> impl Strategy<Value = Behind> {
+    let activation = prop_oneof![3 => suite::random_layers::activation(), 1 => Just(SoftmaxSpec::new().into())];
+    (any::<bool>(), activation, any::<[bool; 2]>(), 1..40usize)
+        .prop_map(|(norm, activation, residual, features)| Behind { norm, activation, residual, features })
+}
+
+/// A layer, a norm, an activation, a join, and a dense layer where the value is a map.
+fn build<B: Builder>(builder: &mut B, first: &Problem, behind: &Behind) -> Result<(), BuildError> {
     let inputs = first.declare_inputs(builder)?;
-    let mut value = builder.layer("first", first.op.clone(), &inputs.iter().collect::<Vec<_>>())?;
-    let op: Op = match activation {
-        0 => ReluSpec::new().into(),
-        1 => SigmoidSpec::new().into(),
-        2 => TanhSpec::new().into(),
-        _ => SoftmaxSpec { dim: (1 + usize::from(activation % 3)).min(first.output_shape.len() - 1) }.into(),
-    };
-    value = builder.layer("activation", op, &[&value])?;
+    let shape = &first.output_shape[1..];
+    let made = builder.layer("first", first.op.clone(), &inputs.iter().collect::<Vec<_>>())?;
+    let mut value = made.clone();
+    if behind.norm {
+        value = builder.layer("norm", BatchNormSpec::new(shape[0]), &[&value])?;
+    }
+    value = builder.layer("activation", behind.activation.clone(), &[&value])?;
+    for (name, _) in ["residual", "twice"].into_iter().zip(behind.residual).filter(|(_, on)| *on) {
+        let other = if name == "twice" { value.clone() } else { made.clone() };
+        value = builder.layer(name, AddSpec::new(), &[&other, &value])?;
+        value = builder.layer(&format!("{name}_relu"), ReluSpec::new(), &[&value])?;
+    }
     builder.output("map", &value)?;
-    let [c, h, w] = first.output_shape[1..] else { return Ok(()) };
+    let &[c, h, w] = shape else { return Ok(()) };
     value = builder.layer("pool", MaxPool2dSpec::new([1, 1], [1, 2]), &[&value])?;
     value = builder.layer("flatten", FlattenSpec::new(), &[&value])?;
-    value = builder.layer("dense", DenseSpec::new(c * h * w.div_ceil(2), features), &[&value])?;
+    value = builder.layer("dense", DenseSpec::new(c * h * w.div_ceil(2), behind.features), &[&value])?;
     value = builder.layer("sigmoid", SigmoidSpec::new(), &[&value])?;
     builder.output("y", &value)
 }
@@ -45,9 +65,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn engine_and_reference_agree(problem in suite::random::problem(), activation in 0u8..6, features in 1..40usize) {
+    fn engine_and_reference_agree(problem in suite::random::problem(), behind in behind()) {
         let mut builder = LuminalBuilder::new();
-        build(&mut builder, &problem, activation, features).unwrap();
+        build(&mut builder, &problem, &behind).unwrap();
         let graph = builder.finish();
         let weights = formula::weights(&graph);
         let expected = Reference::new(graph, &weights).unwrap().run(&problem.inputs()).unwrap();
@@ -55,7 +75,7 @@ proptest! {
             for passes in ["", "-all"] {
                 let passes = Some(passes.parse::<PassSwitches>().unwrap());
                 let options = CompileOptions { isa: Some(isa), passes };
-                let build = |b: &mut LuminalBuilder| build(b, &problem, activation, features);
+                let build = |b: &mut LuminalBuilder| build(b, &problem, &behind);
                 let mut session = Session::new(build, &weights, &options).unwrap();
                 let outputs = session.run(&problem.inputs()).unwrap();
                 for (i, expected) in expected.iter().enumerate() {

@@ -19,6 +19,7 @@ mod oracle_geometry;
 pub mod random;
 mod random_axes;
 mod random_geometry;
+pub mod random_layers;
 mod several;
 mod special;
 

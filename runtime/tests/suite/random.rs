@@ -7,7 +7,12 @@ use proptest::prelude::*;
 
 /// A problem that the oracle has solved.
 pub fn problem() -> impl Strategy<Value = Problem> {
-    prop_oneof![windows(), super::random_geometry::problem(), super::random_axes::problem()]
+    prop_oneof![
+        windows(),
+        super::random_layers::problem(),
+        super::random_geometry::problem(),
+        super::random_axes::problem()
+    ]
 }
 
 /// Convolutions and pools.

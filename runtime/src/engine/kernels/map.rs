@@ -136,7 +136,7 @@ mod tests {
             });
             0.5 - density * (a + terms.sum::<f64>())
         } else {
-            density / (1..200).rev().fold(a, |fraction, i| a + f64::from(i) / fraction)
+            density / (1..100).rev().fold(a, |fraction, i| a + f64::from(i) / fraction)
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) unsafe fn elu<S: Simd>(x: S, alpha: S) -> S {
         let p = p.mul_add(x, S::splat(1.341_890_7e-3));
         let p = p.mul_add(x, S::splat(8.311_662e-3));
         let p = p.mul_add(x, S::splat(4.166_153e-2));
-        let p = p.mul_add(x, S::splat(1.666_661_1e-1));
+        let p = p.mul_add(x, S::splat(0.166_666_1));
         let p = p.mul_add(x, S::splat(0.499_999_97));
         let near = p.mul_add(x.mul(x), x);
         let far = exp(x).sub(S::splat(1.0));
@@ -141,8 +141,8 @@ pub(crate) unsafe fn gelu<S: Simd>(x: S) -> S {
 /// The CPU has the vector's instruction set.
 #[inline(always)]
 pub(crate) unsafe fn gelu_tanh<S: Simd>(x: S) -> S {
-    // 2·√(2/π), and that times 0.044715.
-    const LINEAR: f32 = 1.595_769_1;
+    // 2·√(2/π), rounded down, and that times 0.044715, rounded up: together they leave the smallest error.
+    const LINEAR: f32 = 1.595_769;
     const CUBIC: f32 = 0.071_354_82;
     // SAFETY: the CPU has the instruction set.
     unsafe {
