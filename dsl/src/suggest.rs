@@ -20,7 +20,9 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
             strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
         };
         let limit = (name.chars().count().max(candidate.len()) / 3).max(1);
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+        // Two names of one letter have nothing in common.
+        let is_like = distance <= limit && distance < name.chars().count();
+        if is_like && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
     }

@@ -65,3 +65,15 @@ fn densenet121() {
 fn mobilenet_v2() {
     matches_torchvision("mobilenet_v2");
 }
+
+/// The design's U-Net: skips go around by their labels.
+#[test]
+fn unet() {
+    let network = network("unet");
+    let joins = network.layers.iter().filter(|layer| layer.op.name() == "Concat");
+    let inputs: Vec<Vec<String>> = joins
+        .map(|join| join.inputs.iter().map(|value| network.path(network.producer(*value).unwrap())).collect())
+        .collect();
+    assert_eq!(inputs, [["5", "skip2.5"], ["8", "skip1.5"]]);
+    assert_eq!(network.shape(network.outputs[0].value).to_string(), "2×256×256");
+}

@@ -117,6 +117,9 @@ impl Unexpected<'_> {
         let starts_value = matches!(found.kind, TokenKind::Word | TokenKind::Number | TokenKind::Open);
         match found.text {
             ";" => diagnostic.edit("no `;` is needed", span, ""),
+            _ if self.expected == ["`:`"] && self.before.is_some_and(|before| before.is("}")) => {
+                diagnostic.help("a colon follows a label with an index, `layer{i}: …`; branches begin with `|`")
+            }
             "=" if self.expected == ["`:`"] => {
                 let start = self.before.map_or(span.start, |before| before.end() as u32);
                 diagnostic.edit("a label is written with a colon", Span { start, ..span }, ":")
