@@ -12,8 +12,21 @@ use crate::{codes, suggest};
 use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Shape, Span, ValueId};
 
 /// Names that other frameworks have for ops, as [`suggest::plain`] gives them.
-const FOREIGN: &[(&str, &str)] =
-    &[("linear", "dense"), ("fc", "dense"), ("fullyconnected", "dense"), ("adaptiveavgpool", "global_avg_pool")];
+const FOREIGN: &[(&str, &str)] = &[
+    ("linear", "dense"),
+    ("fc", "dense"),
+    ("fullyconnected", "dense"),
+    ("deconv", "conv_transpose"),
+    ("interpolate", "upsample"),
+    ("upsamplingnearest", "upsample"),
+    ("upsamplingbilinear", "upsample"),
+    ("zeropad", "pad"),
+    ("constantpad", "pad"),
+    ("reflectionpad", "pad"),
+    ("replicationpad", "pad"),
+    ("unflatten", "reshape"),
+    ("view", "reshape"),
+];
 
 /// Ops that take several values: those of their branches, or the current one and those that are named.
 const JOINS: &[&str] = &["add", "concat", "mul"];
