@@ -104,6 +104,8 @@ fn exploding_texts() -> Vec<(String, String)> {
         let blocks = numbered(40, |i| format!("block b{i} {{ b{next} b{next} }}\n", next = i + 1));
         format!("{blocks}block b40 {{ {last} }}\n{}", body("b0"))
     };
+    let halves = numbered(40, |i| format!("block b{i} {{ if true {{ b{next} b{next} }} }}\n", next = i + 1));
+    let conditional = format!("{halves}block b40 {{ relu }}\n{}", body("b0"));
     let lists = |n: usize| {
         let types = |i: usize| format!("{}int{}", "[".repeat(i), "]".repeat(i));
         let params = numbered(n, |i| format!("a{}: {} = [a{i}, a{i}], ", i + 1, types(i + 1)));
@@ -125,6 +127,7 @@ fn exploding_texts() -> Vec<(String, String)> {
         ("2^40 layers by blocks", doubling("relu")),
         ("2^40 empty blocks", doubling("")),
         ("2^40 conditional layers", doubling("if false { relu }")),
+        ("2^40 layers under conditions", conditional),
         ("a block that doubles itself", "block a(f: layer) { f(f) f(f) } model M { input x: [4] a(a) }".into()),
         ("2^60 values", lists(60)),
         ("work without layers", body(&format!("repeat 100_000 {{ if {}true {{ }} }}", "true and ".repeat(6_000)))),

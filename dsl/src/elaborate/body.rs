@@ -9,7 +9,7 @@
 //! - A label is known from its step to the end of the sequence it is in, and in the groups within that.
 
 use super::check_name;
-use super::context::STEP;
+use super::context::{BLOCK, STEP};
 use super::model::{Declared, Elaborator, Flow, Sequence};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Action, If, Label, Name, Statement, Step};
@@ -102,6 +102,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     }
 
     fn group(&mut self, body: &'a [Statement<'s>], step: &'a Step<'s>, name: &str) {
+        self.cx.spend(BLOCK, step.span);
         self.net.set_place(step.span, step.label.is_some());
         self.net.begin_block(name, GROUP);
         self.frame().sequences.push(Sequence::default());

@@ -1,6 +1,7 @@
 //! Calls: finding the op or block, and applying it.
 
 use super::arguments::{self, Signature};
+use super::context::BLOCK;
 use super::expr::{Input, find_target, layer_names};
 use super::fault::describe;
 use super::model::{Elaborator, Flow};
@@ -218,6 +219,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         name: &str,
     ) {
         let Some(block) = self.cx.blocks.list.get(index) else { return self.poison(call.span) };
+        self.cx.spend(BLOCK, call.span);
         let definition = block.definition;
         let signature = Signature::of_definition(definition);
         let assigned = arguments::assign(&signature, givens, call, errors, &mut self.cx);

@@ -9,9 +9,11 @@ use cnn_ir::Span;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-/// Work is counted in evaluated expressions and values; a step counts as [`STEP`] of them.
+/// Work is counted in evaluated expressions and values; a step counts as [`STEP`] of them, a block instance or group as
+/// [`BLOCK`].
 const MAX_WORK: usize = 4_000_000;
 pub(super) const STEP: usize = 8;
+pub(super) const BLOCK: usize = 64;
 
 /// The blocks of a file.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ impl Context<'_, '_> {
         if before <= MAX_WORK && self.is_exhausted() {
             let diagnostic = Diagnostic::error(&codes::TOO_LARGE, "the file takes too much work to expand")
                 .at(span, "here it was given up")
-                .note(format!("the most is {} steps, each with a few values", MAX_WORK / STEP));
+                .note(format!("the most is {} steps or {} blocks and groups", MAX_WORK / STEP, MAX_WORK / BLOCK));
             self.report.push(diagnostic);
         }
     }
