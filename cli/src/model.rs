@@ -4,12 +4,13 @@ use crate::args::{MessageFormat, ModelArgs};
 use crate::failure::Failure;
 use crate::terminal;
 use cnn::Network;
+use cnn_codegen::SourceFiles;
 use cnn_dsl::{Diagnostic, Settings, Sources, Style};
 
 /// The networks of a file, or of one model in it. Prints errors and warnings.
 pub fn load_all(args: &ModelArgs, format: MessageFormat) -> Result<Vec<Network>, Failure> {
     let settings = Settings::parse(&args.set).map_err(Failure::Message)?;
-    let (sources, diagnostics) =
+    let SourceFiles { sources, diagnostics, .. } =
         cnn_codegen::read_source(&args.file, &args.file.to_string_lossy()).map_err(Failure::new)?;
     if !diagnostics.is_empty() {
         print(&diagnostics, &sources, format);

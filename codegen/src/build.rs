@@ -1,7 +1,7 @@
 //! The build-script API.
 
 use crate::emit::emit;
-use crate::read::{ReadError, read_source};
+use crate::read::{ReadError, SourceFiles, read_source};
 use cnn_dsl::{Diagnostic, Level, Settings, Sources, Style};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -130,7 +130,10 @@ impl Build {
 fn compile_file(path: &Path, settings: &Settings, out_dir: &Path) -> Result<(), BuildScriptError> {
     // The name goes into generated text, so it has the same separators everywhere.
     let name = path.to_string_lossy().replace('\\', "/");
-    let (sources, mut diagnostics) = read_source(path, &name)?;
+    let SourceFiles { sources, mut diagnostics, used } = read_source(path, &name)?;
+    for used in used {
+        println!("cargo::rerun-if-changed={}", path.with_file_name("").join(used).display());
+    }
     let mut models = Vec::new();
     if diagnostics.is_empty() {
         let compilation = cnn_dsl::compile(&sources, settings);

@@ -2,7 +2,7 @@
 
 use crate::emit::{check_model_name, emit_tokens};
 use crate::inline::InlineSource;
-use crate::read::read_source;
+use crate::read::{SourceFiles, read_source, read_used};
 use crate::skeleton::skeleton;
 use cnn_dsl::{Compilation, Diagnostic, Level, Settings, Sources, Style};
 use proc_macro2::{Span, TokenStream, TokenTree};
@@ -29,8 +29,13 @@ pub fn expand(input: TokenStream) -> TokenStream {
 
 fn expand_inline(input: TokenStream) -> TokenStream {
     let inline = InlineSource::new(input);
-    let sources = Sources::new("cnn!", inline.text());
-    let compilation = cnn_dsl::compile(&sources, &Settings::default());
+    let mut sources = Sources::new("cnn!", inline.text());
+    let mut diagnostics = Vec::new();
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let used = read_used(&mut sources, Path::new(&root), &mut diagnostics);
+    let track = track(&used, Span::call_site());
+    let mut compilation = cnn_dsl::compile(&sources, &Settings::default());
+    compilation.diagnostics.append(&mut diagnostics);
     let errors =
         compilation.diagnostics.iter().filter(|diagnostic| diagnostic.level == Level::Error).map(|diagnostic| {
             let span = diagnostic.labels.iter().find(|label| label.primary).map(|label| label.span);
@@ -46,7 +51,7 @@ fn expand_inline(input: TokenStream) -> TokenStream {
         })
         .collect();
     let code = models(&compilation);
-    quote! { #errors #warnings #code }
+    quote! { #errors #warnings #code #track }
 }
 
 /// A warning by rustc: macros cannot give one of their own, but the use of something deprecated is one.
@@ -87,7 +92,7 @@ fn expand_file(literal: &syn::LitStr) -> TokenStream {
     let Ok(root) = std::env::var("CARGO_MANIFEST_DIR") else {
         return syn::Error::new(span, "`cnn!(\"…\")` needs Cargo, which says where the crate is").to_compile_error();
     };
-    let (sources, mut diagnostics) = match read_source(&Path::new(&root).join(&name), &name) {
+    let SourceFiles { sources, mut diagnostics, used } = match read_source(&Path::new(&root).join(&name), &name) {
         Ok(read) => read,
         Err(error) => {
             let text = format!("{error}\n  = help: paths are relative to the crate's Cargo.toml");
@@ -114,11 +119,18 @@ fn expand_file(literal: &syn::LitStr) -> TokenStream {
         syn::Error::new(span, text).to_compile_error()
     });
     let code = models(&compilation);
-    // Cargo rebuilds when an included file changes.
-    let track = quote_spanned! {span=>
-        const _: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #literal));
-    };
+    let used = used.iter().map(|used| Path::new(&name).with_file_name("").join(used).to_string_lossy().into_owned());
+    let files: Vec<String> = std::iter::once(name.clone()).chain(used).collect();
+    let track = track(&files, span);
     quote! { #errors #warnings #code #track }
+}
+
+/// Includes files, named from the crate's folder, so that Cargo rebuilds when they change.
+fn track(files: &[String], span: Span) -> TokenStream {
+    let files = files.iter();
+    quote_spanned! {span=>
+        #(const _: &[u8] = ::core::include_bytes!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #files));)*
+    }
 }
 
 /// The modules of the models that compiled, and skeletons of those that did not.

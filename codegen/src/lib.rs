@@ -16,5 +16,5 @@ mod skeleton;
 pub use build::{Build, BuildScriptError, compile};
 pub use emit::{emit, module_name};
 pub use expand::expand;
-pub use read::{ReadError, read_source};
+pub use read::{ReadError, SourceFiles, read_source};
 pub use rustfmt::rustfmt;

@@ -27,7 +27,8 @@ codes! {
     BAD_IMPORT = "cnn::bad_import";
 
     /// A name is one of the few that Rust cannot use even in raw form: `self`, `Self`, `super`, `crate` and `_`. The
-    /// names of models, inputs, outputs and labels become names in the generated code.
+    /// names of models, inputs, outputs and labels become names in the generated code. A model can also not have a name
+    /// that the generated code uses itself, such as `Tensor` or `Weights`.
     BAD_NAME = "cnn::bad_name";
 
     /// A number is not one: digits followed by letters, an integer beyond 64 bits, or a float that is not finite.

@@ -31,6 +31,7 @@ mod suggest;
 mod syntax;
 
 pub use diagnostic::{Diagnostic, Edit, Help, Label, Level};
+pub use elaborate::is_reserved_model_name;
 pub use json::to_json;
 pub use render::{Style, render};
 pub use settings::Settings;

@@ -12,8 +12,30 @@
 //! # }
 //! ```
 
+cnn::include_model!("alexnet");
+cnn::include_model!("batch_norm_convnet");
+cnn::include_model!("densenet");
+cnn::include_model!("googlenet");
+cnn::include_model!("group_norm_net");
 cnn::include_model!("lenet");
+cnn::include_model!("mnist_convnet");
+cnn::include_model!("nin");
+cnn::include_model!("resnet");
+cnn::include_model!("resnet_flat");
+cnn::include_model!("squeezenet");
+cnn::include_model!("unet");
+cnn::include_model!("vgg");
 
 pub mod fashion_mnist;
 pub mod sources;
 pub mod weights;
+
+/// Torchvision's networks, with the parameter names of their published weights.
+pub mod torchvision {
+    cnn::include_model!("torchvision/alexnet");
+    cnn::include_model!("torchvision/densenet");
+    cnn::include_model!("torchvision/googlenet");
+    cnn::include_model!("torchvision/mobilenet_v2");
+    cnn::include_model!("torchvision/resnet");
+    cnn::include_model!("torchvision/vgg");
+}

@@ -7,7 +7,7 @@ use cnn_models::fashion_mnist::pictures;
 use cnn_models::{LeNet, weights};
 use serde::Deserialize;
 
-/// What PyTorch said of the same weights and pictures, in float64 (see `tests/golden/lenet_fashion_mnist.json` for the
+/// What PyTorch said of the same weights and pictures, in float64 (see `tests/golden/trained/lenet_fashion_mnist.json` for the
 /// 10 000 pictures, of which 8 589 are right; `examples/eval_fashion_mnist.rs` repeats that count).
 const RIGHT_OF_256: usize = 226;
 
@@ -33,7 +33,7 @@ fn as_many_pictures_are_right_as_with_pytorch() {
 
 #[test]
 fn the_first_logits_are_those_of_pytorch() {
-    let trained: Trained = serde_json::from_str(include_str!("../golden/lenet_fashion_mnist.json")).unwrap();
+    let trained: Trained = serde_json::from_str(include_str!("../golden/trained/lenet_fashion_mnist.json")).unwrap();
     let mut model = LeNet::new(&weights::lenet().unwrap()).unwrap();
     let batch = batch();
     let logits = model.run(&batch).unwrap().logits;

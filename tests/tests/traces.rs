@@ -31,11 +31,53 @@ macro_rules! same_calls {
     };
 }
 
-#[test]
-fn lenet_makes_the_same_calls() {
+/// The calls of the interpreter for a model of a shipped file.
+fn interpreted_file(file: &str, model: &str) -> String {
+    let text = cnn_models::sources::ALL.iter().find(|(name, _)| *name == file).unwrap().1;
+    let compilation = cnn_dsl::compile(&Sources::new(file, text), &Settings::default());
     let mut trace = TraceBuilder::new();
-    cnn_models::LeNet::build(&mut trace).unwrap();
-    assert_eq!(trace.text(), interpreted(cnn_models::sources::LENET));
+    compilation.models.iter().find(|network| network.name == model).unwrap().replay(&mut trace).unwrap();
+    trace.text().to_owned()
+}
+
+macro_rules! shipped {
+    ($($file:literal: $module:path, $model:ident;)*) => {
+        #[test]
+        fn every_shipped_model_makes_the_same_calls() {
+            $({
+                let mut trace = TraceBuilder::new();
+                use $module as models;
+                models::$model::build(&mut trace).unwrap();
+                assert_eq!(trace.text(), interpreted_file($file, stringify!($model)), $file);
+            })*
+        }
+    };
+}
+
+shipped! {
+    "alexnet.cnn": cnn_models, AlexNet;
+    "batch_norm_convnet.cnn": cnn_models, BatchNormConvNet;
+    "densenet.cnn": cnn_models, DenseNet;
+    "googlenet.cnn": cnn_models, GoogLeNet;
+    "group_norm_net.cnn": cnn_models, GroupNormNet;
+    "lenet.cnn": cnn_models, LeNet;
+    "mnist_convnet.cnn": cnn_models, MnistConvNet;
+    "nin.cnn": cnn_models, Nin;
+    "resnet.cnn": cnn_models, ResNet18;
+    "resnet_flat.cnn": cnn_models, ResNet34Flat;
+    "squeezenet.cnn": cnn_models, SqueezeNet;
+    "unet.cnn": cnn_models, UNet;
+    "vgg.cnn": cnn_models, Vgg11;
+    "torchvision/alexnet.cnn": cnn_models::torchvision, AlexNet;
+    "torchvision/densenet.cnn": cnn_models::torchvision, DenseNet121;
+    "torchvision/googlenet.cnn": cnn_models::torchvision, GoogLeNet;
+    "torchvision/mobilenet_v2.cnn": cnn_models::torchvision, MobileNetV2;
+    "torchvision/resnet.cnn": cnn_models::torchvision, ResNet18;
+    "torchvision/resnet.cnn": cnn_models::torchvision, ResNet34;
+    "torchvision/resnet.cnn": cnn_models::torchvision, ResNet50;
+    "torchvision/vgg.cnn": cnn_models::torchvision, Vgg11;
+    "torchvision/vgg.cnn": cnn_models::torchvision, Vgg16;
+    "torchvision/vgg.cnn": cnn_models::torchvision, Vgg16Bn;
 }
 
 mod from_file {

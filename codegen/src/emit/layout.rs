@@ -12,20 +12,18 @@ pub(super) fn lay_out(text: &str) -> String {
         result.push_str(line);
         result.push('\n');
         previous = line;
-        // The formatter breaks `net.layer(…)` before the dot once the arguments take several lines.
+        // The formatter breaks `net.layer(…)` before the dot once the call does not fit into one line.
         if line.ends_with("= net") && lines.peek().is_some_and(|next| next.trim_start().starts_with(".layer(")) {
             result.pop();
             let indent = line.len() - line.trim_start().len();
             for line in lines.by_ref() {
-                let line = if line.trim_start().starts_with(".layer(") {
-                    line.trim_start()
-                } else {
-                    &line[4.min(line.len())..]
-                };
+                let is_call = line.trim_start().starts_with(".layer(");
+                let line = if is_call { line.trim_start() } else { line.strip_prefix("    ").unwrap_or(line) };
                 result.push_str(line);
                 result.push('\n');
                 previous = line;
-                if line.len() - line.trim_start().len() == indent && line.ends_with(";") {
+                let ends = line.ends_with(';') && (is_call || line.len() - line.trim_start().len() == indent);
+                if ends {
                     break;
                 }
             }

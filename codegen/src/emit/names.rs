@@ -20,8 +20,7 @@ pub(super) const IMPORTS: [&str; 8] =
 
 /// Why a model of this name could not become a type beside the names that its module uses, if it could not.
 pub(crate) fn check_model_name(model: &str) -> Result<(), String> {
-    let prelude = matches!(model, "Outputs" | "Result" | "Ok" | "Self" | "str" | "u64" | "usize");
-    if prelude || IMPORTS.contains(&model) || model.ends_with("Spec") {
+    if cnn_dsl::is_reserved_model_name(model) {
         return Err(format!("a model cannot be called `{model}`: the generated code uses that name itself"));
     }
     Ok(())
@@ -67,5 +66,13 @@ impl Locals {
         }
         self.taken.insert(name.to_owned(), count);
         ident(&candidate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_imported_is_reserved() {
+        assert!(super::IMPORTS.iter().all(|name| cnn_dsl::is_reserved_model_name(name)));
     }
 }

@@ -17,6 +17,13 @@ pub(super) fn check_names(file: &File<'_>, report: &mut Report) {
             return;
         }
         check_name(name, report);
+        if is_reserved_model_name(name.text) {
+            let message = format!("a model cannot be called `{}`", name.text);
+            let diagnostic = Diagnostic::error(&codes::BAD_NAME, message)
+                .at(name.span, "")
+                .note("the Rust code that a model becomes uses this name itself");
+            report.push(diagnostic);
+        }
         match seen.get(&name.text.to_lowercase()) {
             Some(first) => {
                 let message = if first.text == name.text {
@@ -52,6 +59,19 @@ pub(super) fn check_names(file: &File<'_>, report: &mut Report) {
 
 fn twice(message: String, name: Name<'_>, first: Name<'_>) -> Diagnostic {
     Diagnostic::error(&codes::DUPLICATE_NAME, message).at(name.span, "again").see(first.span, "first here")
+}
+
+/// Whether generated code uses a name itself, so that no model can be called so.
+///
+/// ```
+/// assert!(cnn_dsl::is_reserved_model_name("Tensor"));
+/// assert!(!cnn_dsl::is_reserved_model_name("LeNet"));
+/// ```
+pub fn is_reserved_model_name(name: &str) -> bool {
+    const IMPORTED: &[&str] =
+        &["BuildError", "Builder", "CompileOptions", "Error", "Session", "Tensor", "TensorView", "Weights"];
+    const OTHERS: &[&str] = &["Ok", "Outputs", "Result", "str", "u64", "usize"];
+    IMPORTED.contains(&name) || OTHERS.contains(&name) || name.ends_with("Spec")
 }
 
 /// Generated code escapes keywords as `r#name`; these few it cannot.

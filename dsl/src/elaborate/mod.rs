@@ -25,6 +25,7 @@ use crate::settings::Settings;
 use crate::syntax::{Definition, Expr, File, Statement};
 use crate::{Outline, codes, suggest};
 use checks::check_name;
+pub use checks::is_reserved_model_name;
 use cnn_ir::Network;
 use context::{Blocks, Context};
 use expr::Scope;
