@@ -11,10 +11,8 @@ use std::path::{Path, PathBuf};
 /// with `cnn::include_model!("NAME")`. The files are tracked for rebuilds.
 ///
 /// ```no_run
-/// // build.rs
-/// fn main() {
-///     cnn_codegen::compile(["models/lenet.cnn"]);
-/// }
+/// // in `main` of build.rs
+/// cnn_codegen::compile(["models/lenet.cnn"]);
 /// ```
 ///
 /// On errors the diagnostics are printed and the process ends with status 1; [`Build`] returns them instead.

@@ -45,7 +45,7 @@ impl InlineSource {
         while let Some(token) = tokens.next() {
             match &token {
                 TokenTree::Punct(hash) if hash.as_char() == '#' => {
-                    let doc = tokens.peek().and_then(|next| doc_text(next));
+                    let doc = tokens.peek().and_then(doc_text);
                     match doc {
                         Some(doc) => {
                             tokens.next();

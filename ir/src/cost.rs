@@ -24,3 +24,20 @@ impl Sum for Cost {
         costs.fold(Self::default(), Add::add)
     }
 }
+
+/// The digits of a number in groups of three.
+///
+/// ```
+/// assert_eq!(cnn_ir::group_digits(61_706, " "), "61 706");
+/// ```
+pub fn group_digits(value: u128, separator: &str) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push_str(separator);
+        }
+        text.push(digit);
+    }
+    text
+}

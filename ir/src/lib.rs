@@ -40,7 +40,7 @@ mod window;
 pub use args::{Args, Kind, Param, Value};
 pub use builder::{BuildError, Builder, NetworkBuilder, TraceBuilder};
 pub use codes::Code;
-pub use cost::Cost;
+pub use cost::{Cost, group_digits};
 pub use fault::{Fault, Fix, Subject};
 pub use network::{Block, BlockId, Input, Layer, Member, Network, Output, Parameter, Span, ValueId};
 pub use ops::{Op, OpDef};

@@ -1,9 +1,9 @@
 //! The type a model becomes: constants, constructors, `run`.
 
 use super::body::{emit_body, shape_constants};
-use super::doc::{model_doc, thousands};
+use super::doc::model_doc;
 use super::names::ident;
-use cnn_ir::{Network, Shape};
+use cnn_ir::{Network, Shape, group_digits};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
@@ -135,5 +135,5 @@ fn sizes(shape: &[usize]) -> Vec<Literal> {
 
 /// A number with its thousands marked.
 fn number(value: u64) -> TokenStream {
-    thousands(value, "_").parse().unwrap_or_else(|_| quote! { #value })
+    group_digits(value.into(), "_").parse().unwrap_or_else(|_| quote! { #value })
 }

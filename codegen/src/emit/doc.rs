@@ -1,6 +1,6 @@
 //! The documentation of a model's type.
 
-use cnn_ir::Network;
+use cnn_ir::{Network, group_digits};
 use std::fmt::Write;
 
 /// What the author wrote, then the table of layers.
@@ -38,18 +38,5 @@ pub(super) fn model_doc(network: &Network) -> String {
 }
 
 fn count(value: u64) -> String {
-    if value == 0 { String::new() } else { thousands(value, " ") }
-}
-
-/// The digits in groups of three.
-pub(super) fn thousands(value: u64, separator: &str) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push_str(separator);
-        }
-        text.push(digit);
-    }
-    text
+    if value == 0 { String::new() } else { group_digits(value.into(), " ") }
 }
