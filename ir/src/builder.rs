@@ -88,9 +88,10 @@ impl NetworkBuilder {
         self.labelled = labelled;
     }
 
-    /// The shape of a value made so far.
-    pub fn shape(&self, value: ValueId) -> &Shape {
-        self.network.shape(value)
+    /// The shape of a value made so far; `None` for a value of another network.
+    pub fn shape(&self, value: ValueId) -> Option<&Shape> {
+        let made = value < self.network.value_of(self.network.layers.len());
+        made.then(|| self.network.shape(value))
     }
 
     /// The number of layers made so far.

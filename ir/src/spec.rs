@@ -11,6 +11,9 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
     /// The operator's name, as in `Conv2d`.
     const NAME: &'static str;
 
+    /// Whether the op joins several values: those of its branches, or the current one and those that are named.
+    const JOINS: bool = false;
+
     /// The fields in declaration order.
     fn fields(&self) -> Vec<Field>;
 

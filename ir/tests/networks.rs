@@ -76,6 +76,7 @@ fn a_value_of_another_network_is_refused() {
     let foreign = other.input("b", &[1, 2, 2]).unwrap();
     let mut builder = NetworkBuilder::new("Net");
     builder.input("image", &[1, 2, 2]).unwrap();
+    assert!(builder.shape(foreign).is_none());
     assert!(builder.layer("relu", ReluSpec::new(), &[&foreign]).is_err());
     assert!(builder.output("out", &foreign).is_ok_and(|()| builder.finish().is_err()));
 }

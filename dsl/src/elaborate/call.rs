@@ -29,14 +29,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("view", "reshape"),
 ];
 
-/// Ops that take several values: those of their branches, or the current one and those that are named.
-const JOINS: &[&str] = &["add", "concat", "mul"];
-
-/// Whether an op takes several values.
-pub(super) fn joins(def: &OpDef) -> bool {
-    JOINS.contains(&def.name)
-}
-
 impl<'a, 's> Elaborator<'a, 's> {
     /// A step that is a call; leaves what it makes as the current value.
     pub fn call(&mut self, call: &'a Call<'s>, step: &'a Step<'s>, name: &str) {
@@ -46,7 +38,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             return self.poison(call.span);
         };
         if let Target::Op(def) = target
-            && joins(def)
+            && def.joins()
         {
             let flow = self.join_named(call, def, bound, step, name);
             return self.set_current(flow, call.span);
@@ -140,7 +132,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         if self.is_too_many_layers(step.span) {
             return None;
         }
-        let shapes: Vec<Shape> = values.iter().map(|value| self.net.shape(*value).clone()).collect();
+        let shapes = values.iter().map(|value| self.net.shape(*value).cloned()).collect::<Option<Vec<Shape>>>()?;
         let made = (def.from_call)(&args, &shapes.iter().collect::<Vec<_>>());
         self.net.set_place(step.span, step.label.is_some());
         let made = made.and_then(|op| {

@@ -24,7 +24,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         let target = self.target(call);
         let Some((target, mut givens)) = target else { return self.poison(call.span) };
         let def = match target {
-            Target::Op(def) if super::call::joins(def) => def,
+            Target::Op(def) if def.joins() => def,
             _ => {
                 let message = format!("`{}` does not take branches", call.name.text);
                 let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, message)

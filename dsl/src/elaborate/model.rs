@@ -205,7 +205,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         // Steps take the first input; the others are joined by name.
         if self.current.is_none() {
             self.current = Some(flow);
-            let shape = value.map(|value| self.net.shape(value).clone());
+            let shape = value.and_then(|value| self.net.shape(value).cloned());
             self.frame().scope.input = shape.map_or(Input::Unknown, Input::Known);
         }
     }
@@ -316,7 +316,7 @@ impl<'a, 's> Elaborator<'a, 's> {
 
     /// The shape of a value, for a message.
     pub fn shape_of(&self, flow: Flow) -> Option<&Shape> {
-        flow.value.map(|value| self.net.shape(value))
+        flow.value.and_then(|value| self.net.shape(value))
     }
 }
 

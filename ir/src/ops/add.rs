@@ -12,6 +12,7 @@ spec! {
 
 impl OpSpec for AddSpec {
     const NAME: &'static str = "Add";
+    const JOINS: bool = true;
     const DEF: OpDef =
         OpDef { name: "add", doc: "sum of values of one shape", params: &[], from_call: |_, _| Ok(Self::new().into()) };
 

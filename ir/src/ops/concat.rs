@@ -25,6 +25,7 @@ impl ConcatSpec {
 
 impl OpSpec for ConcatSpec {
     const NAME: &'static str = "Concat";
+    const JOINS: bool = true;
     const DEF: OpDef = OpDef {
         name: "concat",
         doc: "values joined along an axis",

@@ -107,6 +107,13 @@ macro_rules! define_ops {
         /// Every op of the language, in the order of the list.
         pub static OPS: &[OpDef] = &[$($spec::DEF),*];
 
+        impl OpDef {
+            /// Whether the op joins several values; see [`OpSpec::JOINS`].
+            pub fn joins(&self) -> bool {
+                [$(($spec::DEF.name, $spec::JOINS)),*].contains(&(self.name, true))
+            }
+        }
+
         impl Op {
             /// The operator's name, as in `Conv2d`.
             pub fn name(&self) -> &'static str {
