@@ -1,6 +1,6 @@
 //! What every op has: fields, a shape rule, parameters and a cost.
 
-use crate::{Cost, Fault, Op, OpDef, Shape};
+use crate::{Cost, Fault, Op, OpDef, Reach, Shape};
 use std::fmt::Debug;
 
 /// The specification of one op. See [`crate::ops`] for the list.
@@ -14,6 +14,9 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
     /// Whether the op joins several values: those of its branches, or the current one and those that are named.
     const JOINS: bool = false;
 
+    /// Names that other frameworks have for it, in lower case, without `_` and `2d`.
+    const ALIASES: &'static [&'static str] = &[];
+
     /// The fields in declaration order.
     fn fields(&self) -> Vec<Field>;
 
@@ -22,6 +25,11 @@ pub trait OpSpec: Debug + Clone + PartialEq + Into<Op> {
     /// # Errors
     /// Inputs or fields that have no meaning together.
     fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault>;
+
+    /// What one element of the output depends on in each input, along the axes behind the channels.
+    fn reach(&self, _input: &Shape, _output: &Shape) -> Reach {
+        Reach::Point
+    }
 
     /// The tensors this op owns, buffers included, in PyTorch's order.
     fn parameters(&self) -> Vec<TensorSpec> {

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::{adaptive_windows, map_input};
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 use std::ops::Range;
 
 spec! {
@@ -29,6 +29,7 @@ impl AdaptiveAvgPool2dSpec {
 
 impl OpSpec for AdaptiveAvgPool2dSpec {
     const NAME: &'static str = "AdaptiveAvgPool2d";
+    const ALIASES: &'static [&'static str] = &["adaptiveaveragepool"];
     const DEF: OpDef = OpDef {
         name: "adaptive_avg_pool",
         doc: "mean over as many windows as asked for",
@@ -44,5 +45,9 @@ impl OpSpec for AdaptiveAvgPool2dSpec {
         let [channels, _, _] = map_input("adaptive_avg_pool", inputs)?;
         let [height, width] = self.output_size;
         Shape::new(&[channels, height, width])
+    }
+
+    fn reach(&self, input: &Shape, output: &Shape) -> Reach {
+        Reach::adaptive(input, output)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::{adaptive_windows, map_input};
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 use std::ops::Range;
 
 spec! {
@@ -44,5 +44,9 @@ impl OpSpec for AdaptiveMaxPool2dSpec {
         let [channels, _, _] = map_input("adaptive_max_pool", inputs)?;
         let [height, width] = self.output_size;
         Shape::new(&[channels, height, width])
+    }
+
+    fn reach(&self, input: &Shape, output: &Shape) -> Reach {
+        Reach::adaptive(input, output)
     }
 }

@@ -13,6 +13,7 @@ spec! {
 impl OpSpec for AddSpec {
     const NAME: &'static str = "Add";
     const JOINS: bool = true;
+    const ALIASES: &'static [&'static str] = &["sum"];
     const DEF: OpDef =
         OpDef { name: "add", doc: "sum of values of one shape", params: &[], from_call: |_, _| Ok(Self::new().into()) };
 

@@ -4,7 +4,7 @@ use super::AvgPool2dSpec;
 use super::axes::{about_length, as_map, as_sequence, sequence_input};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The mean of each window, as `torch.nn.AvgPool1d`.
@@ -73,5 +73,9 @@ impl OpSpec for AvgPool1dSpec {
         sequence_input("avg_pool1d", inputs)?;
         let map = self.as_2d().output_shape(&[&as_map(inputs[0])?]).map_err(about_length)?;
         as_sequence(&map)
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows([self.kernel_size], [self.stride], [1])
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::{Window, map_input};
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The mean of each window, as `torch.nn.AvgPool2d`.
@@ -47,6 +47,7 @@ impl AvgPool2dSpec {
 
 impl OpSpec for AvgPool2dSpec {
     const NAME: &'static str = "AvgPool2d";
+    const ALIASES: &'static [&'static str] = &["averagepool", "averagepooling"];
     const DEF: OpDef = OpDef {
         name: "avg_pool",
         doc: "mean over windows",
@@ -74,5 +75,9 @@ impl OpSpec for AvgPool2dSpec {
         }
         let [out_height, out_width] = self.window().output_size([height, width])?;
         Shape::new(&[channels, out_height, out_width])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, [1, 1])
     }
 }

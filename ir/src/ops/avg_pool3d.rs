@@ -4,7 +4,7 @@ use super::AvgPool2dSpec;
 use super::axes::{about_depth, volume_input, without_edit};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The mean of each window, as `torch.nn.AvgPool3d`.
@@ -99,5 +99,9 @@ impl OpSpec for AvgPool3dSpec {
         let flat = Shape::new(&[channels * deep[1], height, width])?;
         let flat = slices.output_shape(&[&flat]).map_err(without_edit)?;
         Shape::new(&[channels, deep[1], flat[1], flat[2]])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, [1, 1, 1])
     }
 }

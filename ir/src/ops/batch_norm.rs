@@ -35,6 +35,7 @@ impl BatchNormSpec {
 
 impl OpSpec for BatchNormSpec {
     const NAME: &'static str = "BatchNorm";
+    const ALIASES: &'static [&'static str] = &["batchnormalization", "bn"];
     const DEF: OpDef = OpDef {
         name: "batch_norm",
         doc: "normalisation of each channel by running statistics",

@@ -26,6 +26,7 @@ impl ConcatSpec {
 impl OpSpec for ConcatSpec {
     const NAME: &'static str = "Concat";
     const JOINS: bool = true;
+    const ALIASES: &'static [&'static str] = &["cat", "concatenate"];
     const DEF: OpDef = OpDef {
         name: "concat",
         doc: "values joined along an axis",

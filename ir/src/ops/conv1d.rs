@@ -4,7 +4,7 @@ use super::Conv2dSpec;
 use super::axes::{about_length, as_map, as_sequence, sequence_input};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, TensorSpec};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, TensorSpec};
 
 spec! {
     /// One-dimensional cross-correlation, as `torch.nn.Conv1d` with zero padding.
@@ -84,6 +84,10 @@ impl OpSpec for Conv1dSpec {
         sequence_input("conv1d", inputs)?;
         let map = self.as_2d().output_shape(&[&as_map(inputs[0])?]).map_err(about_length)?;
         as_sequence(&map)
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows([self.kernel_size], [self.stride], [self.dilation])
     }
 
     fn parameters(&self) -> Vec<TensorSpec> {

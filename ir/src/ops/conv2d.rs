@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::{Window, map_input};
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, TensorSpec, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, TensorSpec, codes};
 
 spec! {
     /// Two-dimensional cross-correlation, as `torch.nn.Conv2d` with zero padding.
@@ -49,6 +49,7 @@ impl Conv2dSpec {
 
 impl OpSpec for Conv2dSpec {
     const NAME: &'static str = "Conv2d";
+    const ALIASES: &'static [&'static str] = &["convolution", "depthwiseconv"];
     const DEF: OpDef = OpDef {
         name: "conv",
         doc: "convolution over rows and columns",
@@ -80,6 +81,10 @@ impl OpSpec for Conv2dSpec {
         Shape::new(&self.parameters()[0].shape)?;
         let [out_height, out_width] = self.window().output_size([height, width])?;
         Shape::new(&[self.out_channels, out_height, out_width])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, self.dilation)
     }
 
     fn parameters(&self) -> Vec<TensorSpec> {

@@ -4,7 +4,7 @@ use super::Conv2dSpec;
 use super::axes::{about_depth, volume_input, without_edit};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, TensorSpec, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, TensorSpec, codes};
 
 spec! {
     /// Three-dimensional cross-correlation, as `torch.nn.Conv3d` with zero padding.
@@ -110,6 +110,10 @@ impl OpSpec for Conv3dSpec {
         // What one slice of the output is made of.
         Shape::new(&[channels, self.kernel_size[0], height, width])?;
         Shape::new(&[self.out_channels, out_depth, out_height, out_width])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, self.dilation)
     }
 
     fn parameters(&self) -> Vec<TensorSpec> {

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::map_input;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, TensorSpec, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, TensorSpec, codes};
 
 spec! {
     /// The transpose of a convolution, as `torch.nn.ConvTranspose2d`: every element of the input adds its multiple of
@@ -84,6 +84,7 @@ impl ConvTranspose2dSpec {
 
 impl OpSpec for ConvTranspose2dSpec {
     const NAME: &'static str = "ConvTranspose2d";
+    const ALIASES: &'static [&'static str] = &["deconv", "deconvolution", "conv2dtranspose"];
     const DEF: OpDef = OpDef {
         name: "conv_transpose",
         doc: "transposed convolution: more rows and columns",
@@ -113,6 +114,10 @@ impl OpSpec for ConvTranspose2dSpec {
         super::check_groups(self.groups, channels, self.out_channels)?;
         Shape::new(&self.parameters()[0].shape)?;
         Shape::new(&[self.out_channels, self.output_size(0, height)?, self.output_size(1, width)?])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::transposed_windows(self.kernel_size, self.stride, self.dilation)
     }
 
     fn parameters(&self) -> Vec<TensorSpec> {

@@ -23,6 +23,7 @@ impl Crop2dSpec {
 
 impl OpSpec for Crop2dSpec {
     const NAME: &'static str = "Crop2d";
+    const ALIASES: &'static [&'static str] = &["centercrop", "cropping"];
     const DEF: OpDef = OpDef {
         name: "crop",
         doc: "a map without its outer rows and columns",

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::single_input;
-use crate::{Args, Fault, Field, Fix, Kind, Op, OpDef, OpSpec, Param, Shape, TensorSpec, codes};
+use crate::{Args, Fault, Field, Fix, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, TensorSpec, codes};
 
 spec! {
     /// y = x·Wᵀ + b, as `torch.nn.Linear` on a vector.
@@ -39,6 +39,7 @@ impl DenseSpec {
 
 impl OpSpec for DenseSpec {
     const NAME: &'static str = "Dense";
+    const ALIASES: &'static [&'static str] = &["linear", "fc", "fullyconnected", "innerproduct"];
     const DEF: OpDef = OpDef {
         name: "dense",
         doc: "fully connected layer",
@@ -63,6 +64,10 @@ impl OpSpec for DenseSpec {
         }
         Shape::new(&[self.out_features, self.in_features])?;
         Shape::new(&[self.out_features])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::Whole
     }
 
     fn parameters(&self) -> Vec<TensorSpec> {

@@ -3,7 +3,7 @@
 use super::normalize_dim;
 use crate::spec::spec;
 use crate::window::single_input;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, codes};
 
 spec! {
     /// The axes from `start_dim` to `end_dim` as one, as `torch.nn.Flatten`. Axis 0 is the batch, which stays.
@@ -59,5 +59,9 @@ impl OpSpec for FlattenSpec {
         sizes.push(shape[start - 1..end].iter().product());
         sizes.extend_from_slice(&shape[end..]);
         Shape::new(&sizes)
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::Whole
     }
 }

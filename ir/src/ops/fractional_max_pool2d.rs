@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::map_input;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, codes};
 use std::ops::Range;
 
 spec! {
@@ -89,5 +89,9 @@ impl OpSpec for FractionalMaxPool2dSpec {
             }
         }
         Shape::new(&[channels, self.output_size[0], self.output_size[1]])
+    }
+
+    fn reach(&self, input: &Shape, output: &Shape) -> Reach {
+        Reach::spread(&self.kernel_size, input, output)
     }
 }

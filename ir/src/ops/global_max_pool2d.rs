@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::map_input;
-use crate::{Fault, Field, OpDef, OpSpec, Shape};
+use crate::{Fault, Field, OpDef, OpSpec, Reach, Shape};
 
 spec! {
     /// The largest element of each channel, as `torch.nn.AdaptiveMaxPool2d(1)`.
@@ -13,6 +13,7 @@ spec! {
 
 impl OpSpec for GlobalMaxPool2dSpec {
     const NAME: &'static str = "GlobalMaxPool2d";
+    const ALIASES: &'static [&'static str] = &["globalmaxpooling"];
     const DEF: OpDef = OpDef {
         name: "global_max_pool",
         doc: "maximum over all rows and columns",
@@ -27,5 +28,9 @@ impl OpSpec for GlobalMaxPool2dSpec {
     fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault> {
         let [channels, _, _] = map_input("global_max_pool", inputs)?;
         Shape::new(&[channels, 1, 1])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::Whole
     }
 }

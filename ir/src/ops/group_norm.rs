@@ -34,6 +34,7 @@ impl GroupNormSpec {
 
 impl OpSpec for GroupNormSpec {
     const NAME: &'static str = "GroupNorm";
+    const ALIASES: &'static [&'static str] = &["groupnormalization"];
     const DEF: OpDef = OpDef {
         name: "group_norm",
         doc: "normalisation of groups of channels",

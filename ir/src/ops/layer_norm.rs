@@ -45,6 +45,7 @@ impl LayerNormSpec {
 
 impl OpSpec for LayerNormSpec {
     const NAME: &'static str = "LayerNorm";
+    const ALIASES: &'static [&'static str] = &["layernormalization"];
     const DEF: OpDef = OpDef {
         name: "layer_norm",
         doc: "normalisation of whole examples",

@@ -21,6 +21,7 @@ impl LeakyReluSpec {
 
 impl OpSpec for LeakyReluSpec {
     const NAME: &'static str = "LeakyRelu";
+    const ALIASES: &'static [&'static str] = &["lrelu"];
     const DEF: OpDef = OpDef {
         name: "leaky_relu",
         doc: "x, below 0 slope · x",

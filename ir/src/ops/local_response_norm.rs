@@ -35,6 +35,7 @@ impl LocalResponseNormSpec {
 
 impl OpSpec for LocalResponseNormSpec {
     const NAME: &'static str = "LocalResponseNorm";
+    const ALIASES: &'static [&'static str] = &["lrn"];
     const DEF: OpDef = OpDef {
         name: "local_response_norm",
         doc: "normalisation across neighbouring channels",

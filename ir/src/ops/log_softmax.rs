@@ -3,7 +3,7 @@
 use super::normalize_dim;
 use crate::spec::spec;
 use crate::window::single_input;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, codes};
 
 spec! {
     /// x − ln Σ eˣ along one axis, computed from x − max x, as `torch.nn.LogSoftmax`.
@@ -41,5 +41,9 @@ impl OpSpec for LogSoftmaxSpec {
             return Err(Fault::new(&codes::BAD_ARGUMENT, message).about("dim"));
         }
         super::same_shape("log_softmax", inputs)
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        if self.dim == 1 { Reach::Point } else { Reach::Whole }
     }
 }

@@ -4,7 +4,7 @@ use super::MaxPool2dSpec;
 use super::axes::{about_length, as_map, as_sequence, sequence_input};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The largest element of each window, as `torch.nn.MaxPool1d`: padding counts as −∞.
@@ -73,5 +73,9 @@ impl OpSpec for MaxPool1dSpec {
         sequence_input("max_pool1d", inputs)?;
         let map = self.as_2d().output_shape(&[&as_map(inputs[0])?]).map_err(about_length)?;
         as_sequence(&map)
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows([self.kernel_size], [self.stride], [self.dilation])
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::spec::spec;
 use crate::window::{Window, map_input};
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The largest element of each window, as `torch.nn.MaxPool2d`: padding counts as −∞.
@@ -42,6 +42,7 @@ impl MaxPool2dSpec {
 
 impl OpSpec for MaxPool2dSpec {
     const NAME: &'static str = "MaxPool2d";
+    const ALIASES: &'static [&'static str] = &["maxpooling"];
     const DEF: OpDef = OpDef {
         name: "max_pool",
         doc: "maximum over windows",
@@ -64,5 +65,9 @@ impl OpSpec for MaxPool2dSpec {
         super::check_pool_padding(self.kernel_size, self.padding)?;
         let [out_height, out_width] = self.window().output_size([height, width])?;
         Shape::new(&[channels, out_height, out_width])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, self.dilation)
     }
 }

@@ -4,7 +4,7 @@ use super::MaxPool2dSpec;
 use super::axes::{about_depth, volume_input, without_edit};
 use crate::spec::spec;
 use crate::window::Window;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape};
 
 spec! {
     /// The largest element of each window, as `torch.nn.MaxPool3d`: padding counts as −∞.
@@ -90,5 +90,9 @@ impl OpSpec for MaxPool3dSpec {
         let flat = Shape::new(&[channels * deep[1], height, width])?;
         let flat = slices.output_shape(&[&flat]).map_err(without_edit)?;
         Shape::new(&[channels, deep[1], flat[1], flat[2]])
+    }
+
+    fn reach(&self, _: &Shape, _: &Shape) -> Reach {
+        Reach::windows(self.kernel_size, self.stride, self.dilation)
     }
 }

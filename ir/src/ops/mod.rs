@@ -8,7 +8,7 @@ mod axes;
 mod inputs;
 
 use crate::spec::OpSpec;
-use crate::{Args, Cost, Fault, Field, Fix, Param, Shape, TensorSpec, codes};
+use crate::{Args, Cost, Fault, Field, Fix, Param, Reach, Shape, TensorSpec, codes};
 
 /// Calls a macro with the list of ops: `Variant file Spec`, one per line.
 #[macro_export]
@@ -112,6 +112,13 @@ macro_rules! define_ops {
             pub fn joins(&self) -> bool {
                 [$(($spec::DEF.name, $spec::JOINS)),*].contains(&(self.name, true))
             }
+
+            /// The op that other frameworks call so; see [`OpSpec::ALIASES`].
+            pub fn find_alias(name: &str) -> Option<&'static OpDef> {
+                let aliases = [$(($spec::DEF.name, $spec::ALIASES)),*];
+                let (ours, _) = aliases.into_iter().find(|(_, aliases)| aliases.contains(&name))?;
+                Self::find(ours)
+            }
         }
 
         impl Op {
@@ -136,6 +143,11 @@ macro_rules! define_ops {
             /// Inputs or fields that have no meaning together.
             pub fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault> {
                 match self { $(Op::$variant(spec) => spec.output_shape(inputs),)* }
+            }
+
+            /// What one element of the output depends on in each input; see [`OpSpec::reach`].
+            pub fn reach(&self, input: &Shape, output: &Shape) -> Reach {
+                match self { $(Op::$variant(spec) => spec.reach(input, output),)* }
             }
 
             /// The tensors this op owns.
@@ -218,7 +230,7 @@ fn same_shape(layer: &str, inputs: &[&Shape]) -> Result<Shape, Fault> {
 
 /// Declares an element-wise activation without fields.
 macro_rules! activation {
-    ($(#[$meta:meta])* $name:literal $language:literal $spec:ident, $doc:literal) => {
+    ($(#[$meta:meta])* $name:literal $language:literal $spec:ident, $doc:literal $(, aliases $($alias:literal)+)?) => {
         $crate::spec::spec! {
             $(#[$meta])*
             $spec { ; }
@@ -226,6 +238,7 @@ macro_rules! activation {
 
         impl $crate::OpSpec for $spec {
             const NAME: &'static str = $name;
+            $(const ALIASES: &'static [&'static str] = &[$($alias),+];)?
             const DEF: $crate::OpDef = $crate::OpDef {
                 name: $language,
                 doc: $doc,
@@ -319,6 +332,6 @@ fn nearest_divisor(name: &'static str, wanted: usize, a: usize, b: usize) -> Fix
     Fix::SetArgument { advice: format!("the nearest that divides both is {best}"), name, value: best.to_string() }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
+pub(crate) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -15,6 +15,7 @@ spec! {
 impl OpSpec for MulSpec {
     const NAME: &'static str = "Mul";
     const JOINS: bool = true;
+    const ALIASES: &'static [&'static str] = &["multiply"];
     const DEF: OpDef = OpDef {
         name: "mul",
         doc: "product of values of one shape, or of maps with one number per channel",

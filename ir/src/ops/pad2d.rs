@@ -55,6 +55,8 @@ impl Pad2dSpec {
 
 impl OpSpec for Pad2dSpec {
     const NAME: &'static str = "Pad2d";
+    const ALIASES: &'static [&'static str] =
+        &["zeropad", "zeropadding", "constantpad", "reflectionpad", "replicationpad"];
     const DEF: OpDef = OpDef {
         name: "pad",
         doc: "rows and columns around a map",

@@ -1,7 +1,7 @@
 //! The same elements in another shape.
 
 use crate::window::single_input;
-use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Shape, codes};
+use crate::{Args, Fault, Field, Kind, Op, OpDef, OpSpec, Param, Reach, Shape, codes};
 
 /// The same elements in another shape, as `x.reshape(N, …)` in PyTorch. The batch stays.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,7 @@ impl ReshapeSpec {
 
 impl OpSpec for ReshapeSpec {
     const NAME: &'static str = "Reshape";
+    const ALIASES: &'static [&'static str] = &["unflatten", "view"];
     const DEF: OpDef = OpDef {
         name: "reshape",
         doc: "the same elements in another shape",
@@ -58,5 +59,9 @@ impl OpSpec for ReshapeSpec {
                 .figure(format!("{shape} = {} elements", shape.elements())));
         }
         Ok(shape)
+    }
+
+    fn reach(&self, input: &Shape, _: &Shape) -> Reach {
+        if self.shape.ends_with(&input[1..]) { Reach::Point } else { Reach::Whole }
     }
 }

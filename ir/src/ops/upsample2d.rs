@@ -2,7 +2,7 @@
 
 use crate::spec::{choice, spec};
 use crate::window::map_input;
-use crate::{Args, Fault, Field, Kind, MAX_ELEMENTS, Op, OpDef, OpSpec, Param, Shape, codes};
+use crate::{Args, Extent, Fault, Field, Kind, MAX_ELEMENTS, Op, OpDef, OpSpec, Param, Reach, Shape, codes};
 
 choice! {
     /// How values between the input's elements are found.
@@ -121,6 +121,8 @@ impl Upsample2dSpec {
 
 impl OpSpec for Upsample2dSpec {
     const NAME: &'static str = "Upsample2d";
+    const ALIASES: &'static [&'static str] =
+        &["interpolate", "resize", "upsampling", "upsamplingnearest", "upsamplingbilinear"];
     const DEF: OpDef = OpDef {
         name: "upsample",
         doc: "another height and width, by repeating or interpolating",
@@ -146,5 +148,11 @@ impl OpSpec for Upsample2dSpec {
         }
         let [out_height, out_width] = self.output_size([height, width])?;
         Shape::new(&[channels, out_height, out_width])
+    }
+
+    fn reach(&self, input: &Shape, output: &Shape) -> Reach {
+        let size = if self.mode == UpsampleMode::Bilinear { 2.0 } else { 1.0 };
+        let axes = input.iter().zip(output.iter()).skip(1);
+        Reach::Window(axes.map(|(&n, &outputs)| Extent { size, stride: n as f64 / outputs as f64 }).collect())
     }
 }
