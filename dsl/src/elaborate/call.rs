@@ -12,23 +12,6 @@ use crate::syntax::{Call, Step};
 use crate::{codes, suggest};
 use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Shape, Span, ValueId};
 
-/// Names that other frameworks have for ops, as [`suggest::plain`] gives them.
-const FOREIGN: &[(&str, &str)] = &[
-    ("linear", "dense"),
-    ("fc", "dense"),
-    ("fullyconnected", "dense"),
-    ("deconv", "conv_transpose"),
-    ("interpolate", "upsample"),
-    ("upsamplingnearest", "upsample"),
-    ("upsamplingbilinear", "upsample"),
-    ("zeropad", "pad"),
-    ("constantpad", "pad"),
-    ("reflectionpad", "pad"),
-    ("replicationpad", "pad"),
-    ("unflatten", "reshape"),
-    ("view", "reshape"),
-];
-
 impl<'a, 's> Elaborator<'a, 's> {
     /// A step that is a call; leaves what it makes as the current value.
     pub fn call(&mut self, call: &'a Call<'s>, step: &'a Step<'s>, name: &str) {
@@ -92,8 +75,8 @@ impl<'a, 's> Elaborator<'a, 's> {
         let labels: Vec<String> = self.labels();
         let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
         let names = layer_names(call.span, &self.cx).chain(params).chain(labels.iter().map(String::as_str));
-        let foreign = FOREIGN.iter().find(|(theirs, _)| suggest::plain(name) == *theirs);
-        let meant = foreign.map(|(_, ours)| *ours).or_else(|| suggest::nearest(name, names));
+        let foreign = OpDef::find_alias(&suggest::plain(name));
+        let meant = foreign.map(|def| def.name).or_else(|| suggest::nearest(name, names));
         let diagnostic = match meant {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
             None => {
