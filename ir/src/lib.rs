@@ -36,6 +36,7 @@ pub mod ops;
 mod receptive_field;
 mod shape;
 mod spec;
+mod summary;
 mod validate;
 mod window;
 
@@ -50,3 +51,4 @@ pub use ops::{Op, OpDef};
 pub use receptive_field::{Extent, Reach, ReceptiveField};
 pub use shape::{MAX_ELEMENTS, Shape};
 pub use spec::{Field, OpSpec, TensorSpec};
+pub use summary::{Row, RowKind};

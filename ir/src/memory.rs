@@ -1,6 +1,6 @@
 //! How much memory a network takes.
 
-use crate::Network;
+use crate::{Network, Parameter};
 
 /// Bytes of an element; everything is f32.
 const ELEMENT: u64 = 4;
@@ -65,8 +65,8 @@ impl Network {
         let mut ending: Vec<Vec<usize>> = vec![Vec::new(); self.layers.len() + 1];
         last_use.iter().enumerate().for_each(|(value, &layer)| ending[layer].push(value));
 
-        let tensors = self.layers.iter().flat_map(|layer| layer.op.parameters());
-        let weights = tensors.map(|tensor| tensor.elements()).fold(0, u64::saturating_add).saturating_mul(ELEMENT);
+        let elements = |parameter: &Parameter| parameter.shape.iter().fold(1, |n: u64, &d| n.saturating_mul(d as u64));
+        let weights = self.parameters().iter().map(elements).fold(0, u64::saturating_add).saturating_mul(ELEMENT);
         let mut live = (0..self.inputs.len()).map(bytes).fold(0, u64::saturating_add);
         let mut memory = Memory { weights, peak: live, peak_layer: None, activations: live };
         for (layer, ended) in ending.iter().enumerate().take(self.layers.len()) {
