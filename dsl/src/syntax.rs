@@ -11,6 +11,8 @@ pub struct File<'s> {
     pub blocks: Vec<Definition<'s>>,
     /// The models, in order.
     pub models: Vec<Definition<'s>>,
+    /// Where each statement of a body begins, and each `->` between two, ascending: there the formatter may begin a line.
+    pub statements: Vec<usize>,
 }
 
 /// A name and where it stands.
@@ -74,6 +76,8 @@ pub enum Statement<'s> {
     Loop(Loop<'s>),
     /// `if condition { … } else { … }`
     If(If<'s>),
+    /// `train_only { … }`
+    TrainOnly { body: Vec<Statement<'s>>, span: Span },
     /// Something that could not be read and was reported; the names it may have given are kept.
     Broken { name: Option<Name<'s>> },
 }
@@ -105,6 +109,8 @@ pub enum Action<'s> {
     Group(Vec<Statement<'s>>),
     /// `add { | … | … }`
     Join(Call<'s>, Vec<Branch<'s>>),
+    /// `share encoder`: the step of this label again, with its parameters.
+    Share(Label<'s>),
 }
 
 /// `| conv(8, 3) -> relu`; without steps, the identity.
@@ -317,9 +323,9 @@ impl<'s> Statement<'s> {
     /// The statements within this one, sequence by sequence.
     pub fn inner(&self) -> Vec<&[Statement<'s>]> {
         match self {
-            Statement::Step(Step { action: Action::Group(body), .. }) | Statement::Loop(Loop { body, .. }) => {
-                vec![body]
-            }
+            Statement::Step(Step { action: Action::Group(body), .. })
+            | Statement::Loop(Loop { body, .. })
+            | Statement::TrainOnly { body, .. } => vec![body],
             Statement::Step(Step { action: Action::Join(_, branches), .. }) => {
                 branches.iter().map(|branch| branch.body.as_slice()).collect()
             }
@@ -335,9 +341,9 @@ impl<'s> Statement<'s> {
         match self {
             Statement::Input { shape: expr, .. } | Statement::Assert { condition: expr, .. } => expr.each_name(see),
             Statement::Step(Step { label, action, .. }) => {
-                if let Some(index) = label.as_ref().and_then(|label| label.index.as_ref()) {
-                    index.each_name(see);
-                }
+                let shared = if let Action::Share(shared) = action { Some(shared) } else { None };
+                let labels = label.iter().chain(shared);
+                labels.filter_map(|label| label.index.as_ref()).for_each(|index| index.each_name(see));
                 if let Action::Call(call) | Action::Join(call, _) = action {
                     call.each_name(see);
                 }
@@ -350,7 +356,7 @@ impl<'s> Statement<'s> {
                 }
             },
             Statement::If(If { arms, .. }) => arms.iter().for_each(|(condition, _)| condition.each_name(see)),
-            Statement::Output { .. } | Statement::Broken { .. } => {}
+            Statement::Output { .. } | Statement::TrainOnly { .. } | Statement::Broken { .. } => {}
         }
         self.inner().into_iter().flatten().for_each(|statement| statement.each_name(see));
     }

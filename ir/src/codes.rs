@@ -59,6 +59,14 @@ codes! {
     /// A network needs at least one input and one output.
     INCOMPLETE_NETWORK = "cnn::incomplete_network";
 
+    /// What is applied again must be an earlier layer or block instance with the same parameters: same names, same
+    /// shapes. In the language `share name` sees to that; a hand-written call on a `Builder` must name one itself.
+    NOT_SHARED = "cnn::not_shared";
+
+    /// A value made within `train_only { … }` is not there when the network only predicts, so nothing outside of
+    /// `train_only` may depend on it.
+    TRAIN_ONLY_VALUE = "cnn::train_only_value";
+
     /// A tensor, a network or a total is larger than the engines can count. One tensor may have 2 147 483 647
     /// elements, one network 100 000 layers.
     TOO_LARGE = "cnn::too_large";

@@ -56,6 +56,8 @@ pub struct Output {
     pub name: String,
     /// The value.
     pub value: ValueId,
+    /// Whether it exists in training only.
+    pub train_only: bool,
     /// Where it was written.
     pub span: Span,
 }
@@ -69,6 +71,10 @@ pub struct Layer {
     pub labelled: bool,
     /// The block instance the layer belongs to.
     pub block: BlockId,
+    /// The earlier layer that is applied again here, with its parameters.
+    pub shares: Option<usize>,
+    /// Whether it exists in training only.
+    pub train_only: bool,
     /// The operation.
     pub op: Op,
     /// What it is applied to.
@@ -86,8 +92,14 @@ pub struct Block {
     pub name: String,
     /// The name of the definition it is an instance of.
     pub definition: String,
+    /// The definition's documentation, lines joined by newlines.
+    pub doc: String,
     /// The instance around it; `None` for the model.
     pub parent: Option<BlockId>,
+    /// The earlier instance that is applied again here, with its parameters.
+    pub shares: Option<BlockId>,
+    /// Whether it exists in training only.
+    pub train_only: bool,
     /// What it contains, in data-flow order.
     pub members: Vec<Member>,
     /// Where it was called.
@@ -121,8 +133,6 @@ pub struct Parameter {
 pub struct Network {
     /// The model's name.
     pub name: String,
-    /// The model's documentation, lines joined by newlines.
-    pub doc: String,
     /// The inputs.
     pub inputs: Vec<Input>,
     /// The layers in data-flow order.
@@ -134,6 +144,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// The model's documentation, lines joined by newlines.
+    pub fn doc(&self) -> &str {
+        self.blocks.first().map_or("", |root| &root.doc)
+    }
+
     /// The shape of a value, without the batch.
     pub fn shape(&self, value: ValueId) -> &Shape {
         match self.inputs.get(value.index()) {
@@ -167,10 +182,27 @@ impl Network {
         }
     }
 
-    /// Every parameter and buffer, layer by layer, in PyTorch's order.
+    /// Whether a member exists in training only.
+    pub fn is_train_only(&self, member: Member) -> bool {
+        match member {
+            Member::Layer(layer) => self.layers[layer].train_only,
+            Member::Block(block) => self.blocks[block.index()].train_only,
+        }
+    }
+
+    /// The layer whose parameters a layer has: itself, unless it applies an earlier one again.
+    pub fn owner(&self, mut layer: usize) -> usize {
+        while let Some(earlier) = self.layers[layer].shares {
+            layer = earlier;
+        }
+        layer
+    }
+
+    /// Every parameter and buffer, layer by layer, in PyTorch's order; shared ones once.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = Vec::new();
-        for (layer, Layer { op, .. }) in self.layers.iter().enumerate() {
+        let owners = self.layers.iter().enumerate().filter(|(_, layer)| layer.shares.is_none());
+        for (layer, Layer { op, .. }) in owners {
             let tensors = op.parameters();
             if tensors.is_empty() {
                 continue;
@@ -186,15 +218,17 @@ impl Network {
         parameters
     }
 
-    /// The cost of a layer for one example.
+    /// The cost of a layer for one example. One that shares its parameters has none of its own.
     pub fn layer_cost(&self, layer: usize) -> Cost {
         let layer = &self.layers[layer];
-        layer.op.cost(&layer.shape)
+        let cost = layer.op.cost(&layer.shape);
+        if layer.shares.is_some() { Cost { params: 0, ..cost } } else { cost }
     }
 
-    /// The cost of the whole network for one example.
+    /// The cost of the whole network for one example, without what exists in training only.
     pub fn cost(&self) -> Cost {
-        (0..self.layers.len()).map(|layer| self.layer_cost(layer)).sum()
+        let layers = (0..self.layers.len()).filter(|layer| !self.layers[*layer].train_only);
+        layers.map(|layer| self.layer_cost(layer)).sum()
     }
 
     /// Makes this network's calls on a builder. This is the interpreter: generated code makes the same calls.
@@ -208,7 +242,12 @@ impl Network {
         }
         self.replay_block(BlockId::ROOT, builder, &mut values)?;
         for output in &self.outputs {
-            builder.output(&output.name, &values[output.value.index()])?;
+            let value = &values[output.value.index()];
+            if output.train_only {
+                builder.train_only(|builder| builder.output(&output.name, value))?;
+            } else {
+                builder.output(&output.name, value)?;
+            }
         }
         Ok(())
     }
@@ -219,23 +258,64 @@ impl Network {
         builder: &mut B,
         values: &mut Vec<B::Value>,
     ) -> Result<(), BuildError> {
-        for member in &self.blocks[block.index()].members {
+        let Block { members, train_only, .. } = &self.blocks[block.index()];
+        for run in members.chunk_by(|a, b| self.is_train_only(*a) == self.is_train_only(*b)) {
+            if run.first().is_some_and(|member| self.is_train_only(*member)) && !train_only {
+                builder.train_only(|builder| self.replay_members(run, builder, values))?;
+            } else {
+                self.replay_members(run, builder, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_members<B: Builder>(
+        &self,
+        members: &[Member],
+        builder: &mut B,
+        values: &mut Vec<B::Value>,
+    ) -> Result<(), BuildError> {
+        for member in members {
             match *member {
                 Member::Layer(layer) => {
                     let Layer { name, op, inputs, .. } = &self.layers[layer];
                     let inputs: Vec<&B::Value> = inputs.iter().map(|value| &values[value.index()]).collect();
-                    let value = builder.layer(name, op.clone(), &inputs)?;
+                    let value = match self.shared_layer(layer) {
+                        Some(of) => builder.share_layer(name, of, op.clone(), &inputs)?,
+                        None => builder.layer(name, op.clone(), &inputs)?,
+                    };
                     values.push(value);
                 }
                 Member::Block(inner) => {
                     let Block { name, definition, .. } = &self.blocks[inner.index()];
-                    builder.begin_block(name, definition);
+                    match self.shared_block(inner) {
+                        Some(of) => builder.begin_shared_block(name, of, definition)?,
+                        None => builder.begin_block(name, definition),
+                    }
                     self.replay_block(inner, builder, values)?;
                     builder.end_block();
                 }
             }
         }
         Ok(())
+    }
+
+    /// The name of the layer that a step says to apply again; `None` for a layer that only belongs to such an instance.
+    pub fn shared_layer(&self, layer: usize) -> Option<&str> {
+        let Layer { shares, block, .. } = &self.layers[layer];
+        match self.blocks[block.index()].shares {
+            Some(_) => shares.and_then(|counterpart| self.shared_layer(counterpart)),
+            None => shares.map(|of| self.layers[of].name.as_str()),
+        }
+    }
+
+    /// The name of the instance that a step says to apply again; `None` for one that only belongs to such an instance.
+    pub fn shared_block(&self, block: BlockId) -> Option<&str> {
+        let Block { shares, parent, .. } = &self.blocks[block.index()];
+        match parent.and_then(|parent| self.blocks[parent.index()].shares) {
+            Some(_) => shares.and_then(|counterpart| self.shared_block(counterpart)),
+            None => shares.map(|of| self.blocks[of.index()].name.as_str()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The check every network passes once; after it, a failure is a bug.
 
 use crate::network::join;
-use crate::{BuildError, Fault, Network, Shape, codes};
+use crate::{Block, BlockId, BuildError, Fault, Network, Shape, ValueId, codes};
 use std::collections::BTreeSet;
 
 impl Network {
@@ -36,7 +36,46 @@ impl Network {
         if let Some(output) = self.outputs.iter().find(|output| output.value.index() >= values) {
             return error(&output.name, Fault::new(&codes::SHAPE_MISMATCH, "the output names no value"));
         }
+        self.check_training()?;
+        self.check_sharing()?;
         self.check_names()
+    }
+
+    /// Nothing that is there in inference depends on a value that is not.
+    fn check_training(&self) -> Result<(), BuildError> {
+        let is_train_only = |value: &ValueId| self.producer(*value).is_some_and(|layer| self.layers[layer].train_only);
+        let fault = || Fault::new(&codes::TRAIN_ONLY_VALUE, "depends on a value that exists in training only");
+        for (index, layer) in self.layers.iter().enumerate().filter(|(_, layer)| !layer.train_only) {
+            if layer.inputs.iter().any(is_train_only) {
+                return Err(BuildError { path: self.path(index), fault: fault() });
+            }
+        }
+        match self.outputs.iter().find(|output| !output.train_only && is_train_only(&output.value)) {
+            Some(output) => Err(BuildError { path: output.name.clone(), fault: fault() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A layer shares the parameters of an earlier one; within an instance that is applied again every layer does.
+    fn check_sharing(&self) -> Result<(), BuildError> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            let fits = match layer.shares {
+                Some(of) => of < index && self.layers[of].op.parameters() == layer.op.parameters(),
+                None => self.blocks[layer.block.index()].shares.is_none(),
+            };
+            if !fits {
+                let fault = Fault::new(&codes::NOT_SHARED, "the layer does not have the parameters it shares");
+                return Err(BuildError { path: self.path(index), fault });
+            }
+        }
+        let within = |block: &Block| block.parent.is_some_and(|parent| self.blocks[parent.index()].shares.is_some());
+        match self.blocks.iter().position(|block| block.shares.is_none() && within(block)) {
+            Some(block) => {
+                let fault = Fault::new(&codes::NOT_SHARED, "not in the block instance that is applied again");
+                Err(BuildError { path: self.block_path(BlockId(block as u32)), fault })
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_names(&self) -> Result<(), BuildError> {

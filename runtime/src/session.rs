@@ -3,7 +3,7 @@
 use crate::engine::{Isa, Memory, Program, collapse};
 use crate::graph::Port;
 use crate::passes::PassSwitches;
-use crate::{Error, LuminalBuilder, Tensor, TensorView, Weights};
+use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
 use cnn_ir::{BuildError, Network};
 use std::sync::Arc;
 
@@ -84,12 +84,9 @@ impl Session {
         weights: &Weights,
         options: &CompileOptions,
     ) -> Result<Self, Error> {
-        let (isa, passes) = (options.isa()?, options.passes()?);
         let mut builder = LuminalBuilder::new();
         build(&mut builder)?;
-        let mut graph = builder.finish();
-        passes.run(&mut graph)?;
-        Ok(Self::from_program(collapse(&mut graph, weights, isa)?))
+        Self::from_graph(builder.finish()?, weights, options)
     }
 
     /// Compiles a network of the IR.
@@ -97,7 +94,17 @@ impl Session {
     /// # Errors
     /// See [`Session::new`].
     pub fn from_network(network: &Network, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
-        Self::new(|builder| network.replay(builder), weights, options)
+        Self::from_graph(LayerGraph::from_network(network)?, weights, options)
+    }
+
+    /// Compiles a Luminal graph of layers.
+    ///
+    /// # Errors
+    /// See [`Session::new`].
+    pub fn from_graph(mut graph: LayerGraph, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
+        let (isa, passes) = (options.isa()?, options.passes()?);
+        passes.run(&mut graph)?;
+        Ok(Self::from_program(collapse(&mut graph, weights, isa)?))
     }
 
     /// A session on a program that is compiled already.

@@ -7,10 +7,12 @@ use crate::{Error, tensor};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+mod export;
 
 /// The trained parameters of a network, by name. Cheap to clone: clones share everything.
 ///
@@ -23,7 +25,7 @@ pub struct Weights(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     origin: String,
-    bytes: Bytes,
+    bytes: Arc<Bytes>,
     entries: BTreeMap<String, Entry>,
     packed: Mutex<HashMap<(String, String), Arc<Buffer>>>,
 }
@@ -43,7 +45,7 @@ impl Bytes {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     shape: Vec<usize>,
     dtype: Dtype,
@@ -124,24 +126,25 @@ impl Weights {
     /// # Errors
     /// No tensor of this name, or one whose type does not convert to f32.
     pub fn get(&self, name: &str) -> Result<TensorView<'_>, Error> {
-        let Some(entry) = self.0.entries.get(name) else {
-            let missing = vec![(name.to_owned(), nearest(name, self.names()).map(str::to_owned))];
-            return Err(self.mismatch(WeightsMismatch { missing, ..Default::default() }));
-        };
+        let entry = self.0.entries.get(name).ok_or_else(|| self.missing(name))?;
         TensorView::new(&entry.shape, entry.elements(name, self.0.bytes.as_slice())?)
     }
 
-    /// Checks that exactly these parameters are here, in these shapes. What PyTorch's batch norms store beside their
-    /// parameters, `num_batches_tracked`, is passed over.
+    /// Checks that exactly these parameters are here, in these shapes. Those of `optional` may be here, too, and what
+    /// PyTorch's batch norms store beside their parameters, `num_batches_tracked`.
     ///
     /// # Errors
     /// Every missing, unexpected, mis-shaped and mistyped name at once.
-    pub fn check<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<(), Error> {
+    pub fn check<'a>(
+        &self,
+        parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>,
+        optional: &BTreeSet<String>,
+    ) -> Result<(), Error> {
         let parameters: BTreeMap<&str, &[usize]> = parameters.into_iter().collect();
         let mut difference = WeightsMismatch {
             unexpected: self
                 .names()
-                .filter(|name| !parameters.contains_key(name) && !is_counter(name))
+                .filter(|name| !parameters.contains_key(name) && !optional.contains(*name) && !is_counter(name))
                 .map(str::to_owned)
                 .collect(),
             ..Default::default()
@@ -197,7 +200,12 @@ impl Weights {
     }
 
     fn new(origin: String, bytes: Bytes, entries: BTreeMap<String, Entry>) -> Self {
-        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default() }))
+        Self(Arc::new(Inner { origin, bytes: Arc::new(bytes), entries, packed: Mutex::default() }))
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        let missing = vec![(name.to_owned(), nearest(name, self.names()).map(str::to_owned))];
+        self.mismatch(WeightsMismatch { missing, ..Default::default() })
     }
 
     fn mismatch(&self, difference: WeightsMismatch) -> Error {
@@ -232,12 +240,18 @@ impl SharedTensor {
     }
 }
 
+/// How PyTorch's files begin: a zip archive, or a pickle of protocol 2.
+const PYTORCH: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
+
 /// Reads the header: eight bytes of its length, then JSON. The safetensors crate checks that the tensors fill the data
 /// without gaps; the lengths are checked here, because its own sum of them can overflow.
 fn read_header(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(format!("it has {} bytes, fewer than the 8 of the header's length", bytes.len()));
     };
+    if PYTORCH.iter().any(|start| bytes.starts_with(start)) && rest.first() != Some(&b'{') {
+        return Err("it looks like a PyTorch file, which `cnn import FILE -o weights.safetensors` converts".into());
+    }
     let length = u64::from_le_bytes(*length);
     let header = usize::try_from(length).ok().filter(|_| length <= MAX_HEADER_BYTES).and_then(|n| rest.get(..n));
     let Some(header) = header else {

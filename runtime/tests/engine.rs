@@ -22,7 +22,7 @@ fn options(isa: Isa, passes: &str) -> CompileOptions {
 fn graph(build: Build) -> LayerGraph {
     let mut builder = LuminalBuilder::new();
     build(&mut builder).unwrap();
-    builder.finish()
+    builder.finish().unwrap()
 }
 
 /// A network with the formula's weights.

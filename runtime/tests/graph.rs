@@ -22,7 +22,7 @@ fn small() -> Result<LuminalBuilder, BuildError> {
 
 #[test]
 fn text_is_in_data_flow_order() {
-    let graph = small().unwrap().finish();
+    let graph = small().unwrap().finish().unwrap();
     let text = "\
 %0 = input image -> b×1×5×5
 %1 = parameter stem.conv.weight -> 2×1×3×3

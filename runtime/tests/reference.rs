@@ -18,7 +18,7 @@ use suite::{Problem, formula, lenet};
 fn solve(problem: &Problem) -> Result<(), String> {
     let mut builder = LuminalBuilder::new();
     problem.build(&mut builder).unwrap();
-    let mut reference = Reference::new(builder.finish(), &problem.weights()).unwrap();
+    let mut reference = Reference::new(builder.finish().unwrap(), &problem.weights()).unwrap();
     // Twice: nothing of the first execution may be left.
     reference.run(&problem.inputs()).unwrap();
     let outputs = reference.run(&problem.inputs()).unwrap();
@@ -87,7 +87,7 @@ fn outputs_may_be_inputs_and_each_other() {
     for (name, value) in [("x", &x), ("flat", &flat), ("relu", &relu), ("again", &again), ("unused", &unused)] {
         builder.output(name, value).unwrap();
     }
-    let mut reference = Reference::new(builder.finish(), &Weights::from_tensors([]).unwrap()).unwrap();
+    let mut reference = Reference::new(builder.finish().unwrap(), &Weights::from_tensors([]).unwrap()).unwrap();
     let x = Tensor::new(&[2, 1, 2, 2], vec![1.0, -2.0, 3.0, -4.0, 5.0, 6.0, 7.0, -8.0]).unwrap();
     let unused = Tensor::new(&[2, 3], vec![9.0; 6]).unwrap();
     for _ in 0..2 {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn::{CompileOptions, LuminalBuilder, Network, Session, Tensor, Weights};
+use cnn::{CompileOptions, LayerGraph, Network, Session, Tensor, Weights};
 use cnn_dsl::{Settings, Sources};
 use cnn_runtime::Reference;
 use cnn_tests::formula;
@@ -90,9 +90,8 @@ fn check(file: &str, model: &str, name: &str, tolerance: f64) {
 /// Compares a network on the Luminal reference.
 fn check_reference(file: &str, model: &str, name: &str, tolerance: f64) {
     let (network, golden) = (network(file, model), golden(name));
-    let mut builder = LuminalBuilder::new();
-    network.replay(&mut builder).unwrap();
-    let mut reference = Reference::new(builder.finish(), &weights(&network, &golden)).unwrap();
+    let graph = LayerGraph::from_network(&network).unwrap();
+    let mut reference = Reference::new(graph, &weights(&network, &golden)).unwrap();
     let outputs = reference.run(&[&cnn_tests::golden_input(&golden.input).unwrap()]).unwrap();
     let off = error(outputs[0].data(), &golden.output_f64);
     assert!(off <= tolerance, "{name}: off by {off:e} of the largest output");

@@ -8,7 +8,7 @@ use cnn_models::LeNet;
 fn graph() -> LayerGraph {
     let mut builder = LuminalBuilder::new();
     LeNet::build(&mut builder).unwrap();
-    builder.finish()
+    builder.finish().unwrap()
 }
 
 #[test]

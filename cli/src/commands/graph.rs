@@ -3,17 +3,13 @@
 use crate::args::{Graph, MessageFormat};
 use crate::failure::Failure;
 use crate::model::load_one;
-use cnn::{CompileOptions, LuminalBuilder, Network, Session, Tensor, Weights};
+use cnn::{CompileOptions, LayerGraph, Network, Session, Tensor, Weights};
 use std::io::{Write, stdout};
 
 /// Prints the graph of high-level operators, on request the primitives, and the compiled program.
 pub fn run(args: &Graph, format: MessageFormat) -> Result<(), Failure> {
     let network = load_one(&args.model, format)?;
-    let build = || {
-        let mut builder = LuminalBuilder::new();
-        network.replay(&mut builder).map_err(Failure::new)?;
-        Ok::<_, Failure>(builder.finish())
-    };
+    let build = || LayerGraph::from_network(&network).map_err(Failure::new);
     let mut out = stdout().lock();
     writeln!(out, "// {}: the Luminal graph\n{}", network.name, build()?)?;
     if args.primitives {

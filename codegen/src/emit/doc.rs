@@ -11,10 +11,10 @@ pub(super) fn model_doc(network: &Network) -> String {
         [network.path(index), layer.op.summary(), layer.shape.to_string(), count(cost.params), count(cost.macs)]
     });
     let total = network.cost();
-    let _ = if network.doc.is_empty() {
+    let _ = if network.doc().is_empty() {
         writeln!(text, "The model `{}`.", network.name)
     } else {
-        writeln!(text, "{}", network.doc)
+        writeln!(text, "{}", network.doc())
     };
     let inputs: Vec<String> = network.inputs.iter().map(|input| format!("`{}` {}", input.name, input.shape)).collect();
     let _ = writeln!(text, "\nInput: {}.\n", inputs.join(", "));

@@ -6,11 +6,12 @@
 //!   position, counted from 0 with labelled steps included, as in `nn.Sequential`.
 //! - Loops, conditions and branches are no sequences: their steps count on in the sequence around them, as if they were
 //!   written out one after the other. The join of branches is counted after all of their steps, as it is computed.
+//! - `train_only { … }` is no sequence either: its steps count on, and after it the current value is the one before it.
 //! - A label is known from its step to the end of the sequence it is in, and in the groups within that.
 
 use super::check_name;
 use super::context::{BLOCK, STEP};
-use super::model::{Declared, Elaborator, Flow, Sequence};
+use super::model::{Declared, Elaborator, Flow, Made, Sequence};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Action, If, Label, Name, Statement, Step};
 use crate::{codes, suggest};
@@ -36,6 +37,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 Statement::Step(step) => self.step(step),
                 Statement::Loop(inner) => self.repeat(inner),
                 Statement::If(inner) => self.choose(inner),
+                Statement::TrainOnly { body, span } => self.train_only(body, *span),
                 Statement::Broken { name } => self.broken(*name),
             }
         }
@@ -65,11 +67,12 @@ impl<'a, 's> Elaborator<'a, 's> {
         }
         // A label whose index is unknown was reported; the step is still checked.
         let name = label.as_ref().and_then(|(_, name)| name.clone());
+        let (from, members) = (self.current.and_then(|flow| flow.value), self.net.members().len());
         let place = match &step.action {
             Action::Call(call) if self.is_value(call, step) => {
                 let flow = self.labelled(call.name.text, call.span);
                 self.current = flow.or(Some(Flow { value: None, place: call.span }));
-                return self.declare_label(label, self.current);
+                return self.declare_label(label, self.current, None);
             }
             Action::Call(call) => {
                 let name = name.unwrap_or_else(|| self.position());
@@ -85,13 +88,34 @@ impl<'a, 's> Elaborator<'a, 's> {
                 self.join(call, branches, step, name);
                 call.span
             }
+            Action::Share(shared) => {
+                let name = name.unwrap_or_else(|| self.position());
+                self.share(shared, step, &name);
+                shared.span
+            }
         };
         self.frame_sequence().steps += 1;
         let made = self.current.map(|flow| Flow { place, ..flow });
         // What a group or block makes is what its last step makes.
         self.current = if matches!(step.action, Action::Group(_)) { self.current } else { made };
         self.failed |= made.is_none_or(|flow| flow.value.is_none());
-        self.declare_label(label, self.current);
+        let to = self.current.and_then(|flow| flow.value);
+        let made = match self.net.members().get(members..) {
+            Some([member]) => from.zip(to).map(|(from, to)| Made { member: *member, from, to }),
+            _ => None,
+        };
+        self.declare_label(label, self.current, made);
+    }
+
+    /// `train_only { … }`: a side branch.
+    fn train_only(&mut self, body: &'a [Statement<'s>], span: Span) {
+        let before = self.current;
+        self.train_only += 1;
+        self.net.begin_train_only();
+        self.deeper(span, |this| this.statements(body));
+        self.net.end_train_only();
+        self.train_only -= 1;
+        self.current = before;
     }
 
     /// The value for a step that failed.
@@ -150,7 +174,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         self.frame_sequence().steps += 1;
         self.poison(place);
         if let Some(name) = name {
-            let declared = Declared { what: "label", span: name.span, flow: self.current };
+            let declared = Declared { what: "label", span: name.span, flow: self.current, made: None };
             self.frame_sequence().names.entry(name.text.to_owned()).or_insert(declared);
         }
     }
@@ -186,10 +210,19 @@ impl<'a, 's> Elaborator<'a, 's> {
         Some(format!("{}{value}", name.text))
     }
 
-    fn declare_label(&mut self, label: Option<(&'a Label<'s>, Option<String>)>, flow: Option<Flow>) {
+    fn declare_label(
+        &mut self,
+        label: Option<(&'a Label<'s>, Option<String>)>,
+        flow: Option<Flow>,
+        made: Option<Made>,
+    ) {
         match label {
             Some((label, Some(name))) => {
-                self.declare(&name, label.span, "label", flow);
+                if self.declare(&name, label.span, "label", flow)
+                    && let Some(declared) = self.frame_sequence().names.get_mut(&name)
+                {
+                    declared.made = made;
+                }
             }
             // Any label of this name may be the one.
             Some((_, None)) => self.frame().scope.incomplete = true,
@@ -204,7 +237,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         // A label may repeat one of a sequence around its own, but neither a parameter nor a variable.
         let mut around = sequences.iter().filter_map(|sequence| sequence.names.get(name));
         let Some(first) = in_sequence.or_else(|| around.find(|first| first.flow.is_none())).copied() else {
-            self.frame_sequence().names.insert(name.to_owned(), Declared { what, span, flow });
+            self.frame_sequence().names.insert(name.to_owned(), Declared { what, span, flow, made: None });
             return true;
         };
         if self.uncertain {
@@ -231,7 +264,15 @@ impl<'a, 's> Elaborator<'a, 's> {
     /// The value that a name stands for.
     pub fn labelled(&mut self, name: &str, span: Span) -> Option<Flow> {
         let known = self.find_name(name);
-        if let Some(flow) = known.and_then(|declared| declared.flow) {
+        if let Some((declared, flow)) = known.and_then(|declared| Some((declared, declared.flow?))) {
+            let is_train_only = flow.value.is_some_and(|value| self.net.is_train_only(value));
+            if is_train_only && self.train_only == 0 {
+                let message = format!("`{name}` exists in training only");
+                let diagnostic = Diagnostic::error(&codes::TRAIN_ONLY_VALUE, message)
+                    .at(span, "used outside of `train_only`")
+                    .see(declared.span, "made within `train_only`");
+                return self.cx.fail(diagnostic);
+            }
             return Some(flow);
         }
         let definition = self.frame().definition;

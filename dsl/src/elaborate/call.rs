@@ -214,6 +214,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         self.uncertain = false;
         self.net.set_place(step.span, step.label.is_some());
         self.net.begin_block(name, definition.name.text);
+        self.net.set_doc(&definition.doc);
         let labelled = step.label.as_ref().map_or(String::new(), |_| format!(", `{name}`"));
         self.cx.report.enter(call.span, format!("in this call to `{}`{labelled}", definition.name.text));
         self.deeper(call.span, |this| {

@@ -187,7 +187,8 @@ fn least(statement: &Statement<'_>, definition: &Definition<'_>, blocks: &Blocks
             }
         }
         Statement::Step(Step { action: Action::Join(..), .. }) => inner().saturating_add(1),
-        Statement::Step(_) => inner(),
+        Statement::Step(Step { action: Action::Share(_), .. }) => 1,
+        Statement::Step(_) | Statement::TrainOnly { .. } => inner(),
         Statement::Loop(Loop { rounds, .. }) => {
             written_rounds(rounds).map_or(0, |rounds| rounds.saturating_mul(inner()))
         }

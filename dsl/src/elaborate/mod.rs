@@ -17,6 +17,7 @@ mod join;
 mod loops;
 mod model;
 mod params;
+mod share;
 mod value;
 
 use crate::diagnostic::{Diagnostic, Report};
@@ -215,6 +216,8 @@ fn add_names(body: &[Statement<'_>], outline: &mut Outline) {
             Statement::Output { name, .. } if !outline.outputs.iter().any(|output| output == name.text) => {
                 outline.outputs.push(name.text.to_owned());
             }
+            // What exists in training only is no output of the type's `run`.
+            Statement::TrainOnly { .. } => {}
             _ => statement.inner().into_iter().for_each(|body| add_names(body, outline)),
         }
     }

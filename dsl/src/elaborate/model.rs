@@ -7,7 +7,7 @@ use super::value::Value;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{Definition, Expr, Name, Statement};
-use cnn_ir::{Builder, Network, NetworkBuilder, Shape, Span, ValueId};
+use cnn_ir::{Builder, Member, Network, NetworkBuilder, Shape, Span, ValueId};
 use std::collections::BTreeMap;
 
 /// A value on its way through the model.
@@ -26,6 +26,18 @@ pub(super) struct Declared {
     pub span: Span,
     /// The value, for labels and inputs.
     pub flow: Option<Flow>,
+    /// The layer or block instance that the step of a label made, to be shared.
+    pub made: Option<Made>,
+}
+
+/// What a step made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub member: Member,
+    /// What it was applied to.
+    pub from: ValueId,
+    /// What came out.
+    pub to: ValueId,
 }
 
 /// A sequence of steps that has a name of its own in parameter names: a model, a block instance or a group.
@@ -62,6 +74,8 @@ pub(super) struct Elaborator<'a, 's> {
     pub net: NetworkBuilder,
     pub frames: Vec<Frame<'a, 's>>,
     outputs: BTreeMap<&'s str, Span>,
+    /// Some output is there in inference.
+    has_output: bool,
     pub inputs: usize,
     /// The value that the next step takes.
     pub current: Option<Flow>,
@@ -72,6 +86,8 @@ pub(super) struct Elaborator<'a, 's> {
     pub given_up: bool,
     /// Groups, branches, loops, conditions and blocks that are open.
     pub depth: usize,
+    /// How many `train_only` are open.
+    pub train_only: usize,
     /// How often the loops that are open run, multiplied.
     pub rounds: u64,
     /// Within an arm of an `if` whose condition is unknown: what is declared may be declared twice.
@@ -90,12 +106,14 @@ impl<'a, 's> Elaborator<'a, 's> {
             net,
             frames: Vec::new(),
             outputs: BTreeMap::new(),
+            has_output: false,
             inputs: 0,
             current: None,
             first_step: None,
             failed: false,
             given_up: false,
             depth: 0,
+            train_only: 0,
             rounds: 1,
             uncertain: false,
             budgets: Vec::new(),
@@ -263,6 +281,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             self.cx.report.push(diagnostic);
             return;
         }
+        self.has_output |= self.train_only == 0;
         if let Some(first) = self.outputs.insert(name.text, name.span).filter(|_| !self.uncertain) {
             let message = format!("two outputs are named `{}`", name.text);
             let diagnostic =
@@ -300,12 +319,12 @@ impl<'a, 's> Elaborator<'a, 's> {
                 .at(head, "")
                 .help("begin with its inputs, channels first, without the batch: `input image: [1, 28, 28]`");
             self.cx.report.push(diagnostic);
-        } else if self.first_step.is_none() && self.outputs.is_empty() {
+        } else if self.first_step.is_none() && !self.has_output {
             let diagnostic = Diagnostic::error(&codes::INCOMPLETE_NETWORK, format!("the model `{name}` has no steps"))
                 .at(head, "")
                 .help("write what happens to its input: `conv(6, kernel = 5) -> relu`");
             self.cx.report.push(diagnostic);
-        } else if self.outputs.is_empty()
+        } else if !self.has_output
             && let Some(Flow { value: Some(value), place }) = self.current
         {
             self.net.set_place(place, false);

@@ -25,8 +25,13 @@ impl<'s> Parser<'s, '_> {
                 continue;
             }
             let statement = self.statement(token, step, arrow);
-            let is_step =
-                !matches!(statement, Statement::Input { .. } | Statement::Output { .. } | Statement::Assert { .. });
+            let is_step = !matches!(
+                statement,
+                Statement::Input { .. }
+                    | Statement::Output { .. }
+                    | Statement::Assert { .. }
+                    | Statement::TrainOnly { .. }
+            );
             step = is_step.then_some(token);
             arrow = None;
             body.push(statement);
@@ -42,8 +47,9 @@ impl<'s> Parser<'s, '_> {
             "output" if arrow.is_none() => self.declaration(Rule::output),
             "assert" if arrow.is_none() => self.declaration(Rule::assertion),
             "repeat" | "for" | "if" => self.control(token),
-            "{" => self.step(None, token),
-            "share" | "train" | "train_only" => {
+            "train_only" if arrow.is_none() => self.train_only(token),
+            "{" | "share" => self.step(None, token),
+            "train" => {
                 self.not_available(token, token.text);
                 Statement::Broken { name: None }
             }
@@ -85,7 +91,7 @@ impl<'s> Parser<'s, '_> {
         let label = self.read(Rule::label).and_then(|pair| self.tree(&pair).label(pair));
         let Some(label) = label else { return Statement::Broken { name: Some(name) } };
         match self.peek() {
-            Some(token) if token.is("{") || matches!(token.text, "repeat" | "for" | "if") || is_name(&token) => {
+            Some(token) if matches!(token.text, "{" | "repeat" | "for" | "if" | "share") || is_name(&token) => {
                 self.step(Some(label), token)
             }
             _ => {
@@ -96,7 +102,16 @@ impl<'s> Parser<'s, '_> {
         }
     }
 
-    /// A call, a group or branches; `token` begins it.
+    /// `train_only { … }`
+    fn train_only(&mut self, token: Token<'s>) -> Statement<'s> {
+        self.pos = token.end();
+        match self.expects_brace(token) {
+            true => Statement::TrainOnly { body: self.braced(), span: self.span(token) },
+            false => Statement::Broken { name: None },
+        }
+    }
+
+    /// A call, a group, branches or a `share`; `token` begins it.
     fn step(&mut self, label: Option<Label<'s>>, token: Token<'s>) -> Statement<'s> {
         let start = label.as_ref().map_or(self.span(token), |label| label.span);
         let to = |end: Span| Span { end: end.end, ..start };
@@ -104,6 +119,12 @@ impl<'s> Parser<'s, '_> {
         if token.is("{") {
             let body = self.braced();
             return Statement::Step(Step { label, action: Action::Group(body), span: to(self.span(token)) });
+        }
+        if token.is("share") {
+            let Some((end, shared)) = self.read(Rule::share).and_then(|pair| self.tree(&pair).share(pair)) else {
+                return broken(label);
+            };
+            return Statement::Step(Step { label, action: Action::Share(shared), span: to(end) });
         }
         if !is_name(&token) {
             // `layer1: repeat 2 { … }` is short for `layer1: { repeat 2 { … } }`.

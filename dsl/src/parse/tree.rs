@@ -49,6 +49,13 @@ impl<'r> Tree<'r> {
         Some(Statement::Assert { condition, span })
     }
 
+    /// What a `share` applies again.
+    pub fn share<'s>(&mut self, share: Pair<'s, Rule>) -> Option<(Span, Label<'s>)> {
+        let start = self.span(&share);
+        let label = self.label(share)?;
+        Some((to(start, label.span), label))
+    }
+
     pub fn label<'s>(&mut self, label: Pair<'s, Rule>) -> Option<Label<'s>> {
         let mut inner = content(label);
         let name = self.name(inner.next()?);
@@ -169,6 +176,7 @@ pub(super) fn content<'s>(pair: Pair<'s, Rule>) -> impl Iterator<Item = Pair<'s,
                 | Rule::keyword_model
                 | Rule::keyword_output
                 | Rule::keyword_repeat
+                | Rule::keyword_share
                 | Rule::open_paren
                 | Rule::close_paren
                 | Rule::open_list

@@ -23,7 +23,7 @@ const MAX_TAPS: usize = 4096;
 /// let x = builder.input("x", &[2])?;
 /// let y = builder.layer("relu", ReluSpec::new(), &[&x])?;
 /// builder.output("y", &y)?;
-/// let mut reference = Reference::new(builder.finish(), &Weights::from_tensors([])?)?;
+/// let mut reference = Reference::new(builder.finish()?, &Weights::from_tensors([])?)?;
 /// let outputs = reference.run(&[&Tensor::new(&[1, 2], vec![-1.0, 2.0])?])?;
 /// assert_eq!(outputs[0].data(), [0.0, 2.0]);
 /// # Ok(())
@@ -41,7 +41,7 @@ impl Reference {
     /// # Errors
     /// Weights that do not fit the network; sizes that Luminal cannot count.
     pub fn new(mut graph: LayerGraph, weights: &Weights) -> Result<Self, Error> {
-        weights.check(graph.parameters.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
+        graph.check_weights(weights)?;
         for (_, layer, _) in layers(&graph.graph) {
             if taps(&layer.op) > MAX_TAPS {
                 let reason = format!("the reference takes kernels of at most {MAX_TAPS} elements");

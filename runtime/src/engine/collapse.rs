@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub fn collapse(layers: &mut LayerGraph, weights: &Weights, isa: Isa) -> Result<Arc<Program>, Error> {
     // The kernels rely on both.
     let isa = isa.check()?;
-    weights.check(layers.parameters().iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())))?;
+    layers.check_weights(weights)?;
     let program = Arc::new(compile(layers, weights, isa)?);
     let old: Vec<NodeIndex> = layers.graph.graph.node_indices().collect();
     let graph = &mut *layers.graph;
@@ -331,7 +331,7 @@ mod tests {
         let soft = builder.layer("soft", SoftmaxSpec::new(), &[&flat]).unwrap();
         builder.output("relu", &relu).unwrap();
         builder.output("soft", &soft).unwrap();
-        let mut graph = builder.finish();
+        let mut graph = builder.finish().unwrap();
         let program = collapse(&mut graph, &Weights::from_tensors([]).unwrap(), Isa::detect()).unwrap();
         let text = "\
 %0 = input x -> b×2×2

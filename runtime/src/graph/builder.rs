@@ -1,11 +1,10 @@
 //! From builder calls to a Luminal graph of layers.
 
 use super::{InputOp, LayerGraph, LayerOp, Parameter, ParameterOp, Port, batched, tracker};
-use cnn_ir::{BuildError, Builder, Fault, Op, Shape, codes};
+use cnn_ir::{BuildError, Builder, Fault, Layer, Network, NetworkBuilder, Op, ValueId, codes};
 use luminal::op::Operator;
 use luminal::prelude::{NodeIndex, ShapeTracker};
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 
 /// Luminal's tensors have at most six axes, the batch being one of them.
 const MAX_AXES: usize = 5;
@@ -25,29 +24,15 @@ const MAX_SOURCES: usize = u8::MAX as usize - 4;
 /// let hidden = builder.layer("fc", DenseSpec::new(4, 3), &[&x])?;
 /// let y = builder.layer("relu", ReluSpec::new(), &[&hidden])?;
 /// builder.output("y", &y)?;
-/// let graph = builder.finish();
+/// let graph = builder.finish()?;
 /// assert_eq!(graph.parameters()[0].name, "fc.weight");
 /// assert!(graph.to_string().contains("relu: Relu (%3) -> b×3"));
 /// # Ok(())
 /// # }
 /// ```
-pub struct LuminalBuilder {
-    /// Tells this builder's values from another's, whose nodes would be nonsense here.
-    id: u64,
-    layers: LayerGraph,
-    /// For every open block, the length of `path` before it.
-    blocks: Vec<usize>,
-    /// The names of the open blocks, each with a dot behind it.
-    path: String,
-    paths: BTreeSet<String>,
-}
-
-/// A value: the node that makes it and the shape of one example.
 #[derive(Debug, Clone)]
-pub struct Value {
-    builder: u64,
-    node: NodeIndex,
-    shape: Shape,
+pub struct LuminalBuilder {
+    network: NetworkBuilder,
 }
 
 impl Default for LuminalBuilder {
@@ -59,109 +44,138 @@ impl Default for LuminalBuilder {
 impl LuminalBuilder {
     /// An empty graph.
     pub fn new() -> Self {
-        static BUILDERS: AtomicU64 = AtomicU64::new(0);
-        Self {
-            id: BUILDERS.fetch_add(1, Ordering::Relaxed),
-            layers: LayerGraph::default(),
-            blocks: Vec::new(),
-            path: String::new(),
-            paths: BTreeSet::new(),
-        }
+        Self { network: NetworkBuilder::new("") }
     }
 
-    /// The graph of the calls so far.
-    pub fn finish(self) -> LayerGraph {
-        self.layers
-    }
-
-    /// The full name of something in the current block.
-    fn full_name(&self, name: &str) -> String {
-        format!("{}{name}", self.path)
-    }
-
-    fn check_origin(&self, path: &str, values: &[&Value]) -> Result<(), BuildError> {
-        if values.iter().all(|value| value.builder == self.id) {
-            return Ok(());
-        }
-        let fault = Fault::new(&codes::SHAPE_MISMATCH, "an input is a value of another builder");
-        Err(BuildError { path: path.to_owned(), fault })
-    }
-
-    fn add_node(&mut self, op: impl Operator + 'static, sources: &[(NodeIndex, ShapeTracker)]) -> NodeIndex {
-        let mut node = self.layers.graph.add_op(op);
-        for (source, shape) in sources {
-            node = node.input(*source, 0, *shape);
-        }
-        node.finish()
+    /// The graph of the calls so far, without what exists in training only.
+    ///
+    /// # Errors
+    /// Calls that make no network ([`Network::validate`]); more axes, inputs or parameters than Luminal can count.
+    pub fn finish(self) -> Result<LayerGraph, BuildError> {
+        LayerGraph::from_network(&self.network.finish()?)
     }
 }
 
 impl Builder for LuminalBuilder {
-    type Value = Value;
+    type Value = ValueId;
 
-    fn input(&mut self, name: &str, shape: &[usize]) -> Result<Value, BuildError> {
-        let error = |fault| BuildError { path: name.to_owned(), fault };
-        let shape = Shape::new(shape).map_err(error)?;
-        if shape.len() > MAX_AXES {
-            let message = format!("an input of {} axes: at most {MAX_AXES}, the batch not counted", shape.len());
-            return Err(error(Fault::new(&codes::BAD_RANK, message)));
-        }
-        if self.layers.inputs.iter().any(|input| input.name == name) {
-            return Err(error(Fault::new(&codes::DUPLICATE_NAME, format!("two inputs are named `{name}`"))));
-        }
-        let op = InputOp { name: name.to_owned(), index: self.layers.inputs.len(), shape: shape.clone() };
-        let node = self.add_node(op, &[]);
-        self.layers.inputs.push(Port { name: name.to_owned(), node, shape: shape.clone() });
-        Ok(Value { builder: self.id, node, shape })
+    fn input(&mut self, name: &str, shape: &[usize]) -> Result<ValueId, BuildError> {
+        self.network.input(name, shape)
     }
 
-    fn layer(&mut self, name: &str, op: impl Into<Op>, inputs: &[&Value]) -> Result<Value, BuildError> {
-        let (op, path) = (op.into(), self.full_name(name));
-        self.check_origin(&path, inputs)?;
-        let error = |fault| BuildError { path: path.clone(), fault };
-        let shapes: Vec<&Shape> = inputs.iter().map(|value| &value.shape).collect();
-        let shape = op.output_shape(&shapes).map_err(error)?;
-        let tensors = op.parameters();
-        if inputs.len() + tensors.len() > MAX_SOURCES {
-            let message = format!("{} inputs and parameters: at most {MAX_SOURCES}", inputs.len() + tensors.len());
-            return Err(error(Fault::new(&codes::TOO_LARGE, message)));
-        }
-        if !self.paths.insert(path.clone()) {
-            return Err(error(Fault::new(&codes::DUPLICATE_NAME, format!("two layers are named `{name}`"))));
-        }
-        let mut sources: Vec<_> = inputs.iter().map(|value| (value.node, batched(&value.shape))).collect();
-        for tensor in tensors {
-            let parameter = format!("{path}.{}", tensor.name);
-            let op = ParameterOp { name: parameter.clone(), shape: tensor.shape.clone() };
-            let node = self.add_node(op, &[]);
-            sources.push((node, tracker(&tensor.shape)));
-            self.layers.parameters.push(Parameter { name: parameter, node, shape: tensor.shape });
-        }
-        let node = self.add_node(LayerOp { path, op, shape: shape.clone(), norm: None, activation: None }, &sources);
-        Ok(Value { builder: self.id, node, shape })
+    fn layer(&mut self, name: &str, op: impl Into<Op>, inputs: &[&ValueId]) -> Result<ValueId, BuildError> {
+        self.network.layer(name, op, inputs)
     }
 
-    fn begin_block(&mut self, name: &str, _definition: &str) {
-        self.blocks.push(self.path.len());
-        self.path.push_str(name);
-        self.path.push('.');
+    fn share_layer(
+        &mut self,
+        name: &str,
+        of: &str,
+        op: impl Into<Op>,
+        inputs: &[&ValueId],
+    ) -> Result<ValueId, BuildError> {
+        self.network.share_layer(name, of, op, inputs)
+    }
+
+    fn begin_block(&mut self, name: &str, definition: &str) {
+        self.network.begin_block(name, definition);
+    }
+
+    fn begin_shared_block(&mut self, name: &str, of: &str, definition: &str) -> Result<(), BuildError> {
+        self.network.begin_shared_block(name, of, definition)
     }
 
     fn end_block(&mut self) {
-        if let Some(length) = self.blocks.pop() {
-            self.path.truncate(length);
-        }
+        self.network.end_block();
     }
 
-    fn output(&mut self, name: &str, value: &Value) -> Result<(), BuildError> {
-        self.check_origin(name, &[value])?;
-        if self.layers.outputs.iter().any(|output| output.name == name) {
-            let fault = Fault::new(&codes::DUPLICATE_NAME, format!("two outputs are named `{name}`"));
-            return Err(BuildError { path: name.to_owned(), fault });
+    fn begin_train_only(&mut self) {
+        self.network.begin_train_only();
+    }
+
+    fn end_train_only(&mut self) {
+        self.network.end_train_only();
+    }
+
+    fn output(&mut self, name: &str, value: &ValueId) -> Result<(), BuildError> {
+        self.network.output(name, value)
+    }
+}
+
+impl LayerGraph {
+    /// The Luminal graph of a network, without what exists in training only.
+    ///
+    /// # Errors
+    /// More axes, inputs or parameters than Luminal can count.
+    pub fn from_network(network: &Network) -> Result<Self, BuildError> {
+        let mut graph = Self::default();
+        let mut nodes: Vec<Option<NodeIndex>> = Vec::with_capacity(network.inputs.len() + network.layers.len());
+        for (index, input) in network.inputs.iter().enumerate() {
+            if input.shape.len() > MAX_AXES {
+                let axes = input.shape.len();
+                let message = format!("an input of {axes} axes: at most {MAX_AXES}, the batch not counted");
+                let fault = Fault::new(&codes::BAD_RANK, message);
+                return Err(BuildError { path: input.name.clone(), fault });
+            }
+            let (name, shape) = (input.name.clone(), input.shape.clone());
+            let node = graph.add_node(InputOp { name: name.clone(), index, shape: shape.clone() }, &[]);
+            graph.inputs.push(Port { name, node, shape });
+            nodes.push(Some(node));
         }
-        self.layers.graph.retrieve_tensors(value.node);
-        let (name, node, shape) = (name.to_owned(), value.node, value.shape.clone());
-        self.layers.outputs.push(Port { name, node, shape });
-        Ok(())
+        let mut owned: BTreeMap<usize, Vec<NodeIndex>> = BTreeMap::new();
+        for index in 0..network.layers.len() {
+            nodes.push(graph.lower_layer(network, index, &nodes, &mut owned)?);
+        }
+        for output in network.outputs.iter().filter(|output| !output.train_only) {
+            let Some(node) = nodes.get(output.value.index()).copied().flatten() else { continue };
+            graph.graph.retrieve_tensors(node);
+            let shape = network.shape(output.value).clone();
+            graph.outputs.push(Port { name: output.name.clone(), node, shape });
+        }
+        Ok(graph)
+    }
+
+    /// Adds a layer; `None` if it exists in training only. `owned` holds the parameters of the layers so far.
+    fn lower_layer(
+        &mut self,
+        network: &Network,
+        index: usize,
+        nodes: &[Option<NodeIndex>],
+        owned: &mut BTreeMap<usize, Vec<NodeIndex>>,
+    ) -> Result<Option<NodeIndex>, BuildError> {
+        let Layer { op, inputs, shape, train_only, .. } = &network.layers[index];
+        let (path, owner) = (network.path(index), network.owner(index));
+        let owner_path = network.path(owner);
+        let tensors = op.parameters();
+        let named = tensors.iter().map(|tensor| (format!("{owner_path}.{}", tensor.name), &tensor.shape));
+        if *train_only {
+            self.train_only.extend(named.map(|(name, _)| name));
+            return Ok(None);
+        }
+        if inputs.len() + tensors.len() > MAX_SOURCES {
+            let message = format!("{} inputs and parameters: at most {MAX_SOURCES}", inputs.len() + tensors.len());
+            return Err(BuildError { path, fault: Fault::new(&codes::TOO_LARGE, message) });
+        }
+        let values = inputs.iter().filter_map(|value| Some((nodes[value.index()]?, batched(network.shape(*value)))));
+        let mut sources: Vec<_> = values.collect();
+        let parameters = owned.entry(owner).or_insert_with(|| {
+            let add = |(name, shape): (String, &Vec<usize>)| {
+                let node = self.add_node(ParameterOp { name: name.clone(), shape: shape.clone() }, &[]);
+                self.parameters.push(Parameter { name, node, shape: shape.clone() });
+                node
+            };
+            named.map(add).collect()
+        });
+        sources.extend(parameters.iter().zip(&tensors).map(|(node, tensor)| (*node, tracker(&tensor.shape))));
+        let (op, shape) = (op.clone(), shape.clone());
+        Ok(Some(self.add_node(LayerOp { path, op, shape, norm: None, activation: None }, &sources)))
+    }
+
+    fn add_node(&mut self, op: impl Operator + 'static, sources: &[(NodeIndex, ShapeTracker)]) -> NodeIndex {
+        let mut node = self.graph.add_op(op);
+        for (source, shape) in sources {
+            node = node.input(*source, 0, *shape);
+        }
+        node.finish()
     }
 }

@@ -4,9 +4,10 @@ mod builder;
 mod layer;
 mod text;
 
-pub use builder::{LuminalBuilder, Value};
+pub use builder::LuminalBuilder;
 pub use layer::{Activation, InputOp, LayerOp, ParameterOp};
 
+use crate::{Error, Weights};
 use cnn_ir::Shape;
 use luminal::graph::Graph;
 use luminal::op::Operator;
@@ -14,7 +15,7 @@ use luminal::prelude::petgraph::Direction;
 use luminal::prelude::petgraph::visit::EdgeRef;
 use luminal::prelude::{Compiler, NodeIndex, ShapeTracker, ToIdsMut, move_references};
 use luminal::shape::symbolic::Expression;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The name of the symbolic batch dimension.
 pub const BATCH: char = 'b';
@@ -29,6 +30,8 @@ pub struct LayerGraph {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) parameters: Vec<Parameter>,
+    /// The names of parameters that only training needs.
+    pub(crate) train_only: BTreeSet<String>,
 }
 
 /// An input or an output.
@@ -67,6 +70,12 @@ impl LayerGraph {
     /// The parameters, layer by layer.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// Checks that the weights are those of this graph; those that only training needs may be missing.
+    pub(crate) fn check_weights(&self, weights: &Weights) -> Result<(), Error> {
+        let parameters = self.parameters.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()));
+        weights.check(parameters, &self.train_only)
     }
 
     /// Runs a pass over the graph. Inputs, outputs and parameters follow the nodes that it replaces.

@@ -37,7 +37,7 @@ mod tests {
         let c = builder.layer("c", ReluSpec::new(), &[&b]).unwrap();
         let d = builder.layer("d", DropoutSpec::new(), &[&c]).unwrap();
         builder.output("y", &d).unwrap();
-        let mut graph = builder.finish();
+        let mut graph = builder.finish().unwrap();
         graph.apply(DropIdentity);
         crate::passes::validate(&graph).unwrap();
         assert_eq!(graph.to_string(), "%0 = input x -> b×4\n%1 = c: Relu (%0) -> b×4\noutput y = %1\n");
@@ -49,7 +49,7 @@ mod tests {
         let x = builder.input("x", &[4]).unwrap();
         let a = builder.layer("a", DropoutSpec::new(), &[&x]).unwrap();
         builder.output("y", &a).unwrap();
-        let mut graph = builder.finish();
+        let mut graph = builder.finish().unwrap();
         graph.apply(DropIdentity);
         crate::passes::validate(&graph).unwrap();
         assert_eq!(graph.to_string(), "%0 = input x -> b×4\noutput y = %0\n");

@@ -53,7 +53,7 @@ mod tests {
     use cnn_ir::ops::{BatchNormSpec, DenseSpec, ReluSpec};
 
     /// x → fc → norm → relu → y, with more made of fc by `more`.
-    fn folded(more: impl FnOnce(&mut LuminalBuilder, &crate::graph::Value)) -> LayerGraph {
+    fn folded(more: impl FnOnce(&mut LuminalBuilder, &cnn_ir::ValueId)) -> LayerGraph {
         let mut builder = LuminalBuilder::new();
         let x = builder.input("x", &[4]).unwrap();
         let fc = builder.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(4, 3) }, &[&x]).unwrap();
@@ -62,7 +62,7 @@ mod tests {
         let relu = builder.layer("relu", ReluSpec::new(), &[&norm]).unwrap();
         builder.output("y", &relu).unwrap();
         more(&mut builder, &fc);
-        let mut graph = builder.finish();
+        let mut graph = builder.finish().unwrap();
         graph.apply(FoldBatchNorm);
         validate(&graph).unwrap();
         graph.apply(FuseActivation);

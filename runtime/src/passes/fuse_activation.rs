@@ -40,7 +40,7 @@ mod tests {
     use cnn_ir::ops::{DenseSpec, FlattenSpec, ReluSpec, TanhSpec};
 
     /// x → fc → relu → tanh → y, with more made of fc by `more`.
-    fn fused(more: impl FnOnce(&mut LuminalBuilder, &crate::graph::Value)) -> LayerGraph {
+    fn fused(more: impl FnOnce(&mut LuminalBuilder, &cnn_ir::ValueId)) -> LayerGraph {
         let mut builder = LuminalBuilder::new();
         let x = builder.input("x", &[4]).unwrap();
         let fc = builder.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(4, 3) }, &[&x]).unwrap();
@@ -48,7 +48,7 @@ mod tests {
         let tanh = builder.layer("tanh", TanhSpec::new(), &[&relu]).unwrap();
         builder.output("y", &tanh).unwrap();
         more(&mut builder, &fc);
-        let mut graph = builder.finish();
+        let mut graph = builder.finish().unwrap();
         graph.apply(FuseActivation);
         crate::passes::validate(&graph).unwrap();
         graph
