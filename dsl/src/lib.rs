@@ -21,6 +21,7 @@
 pub mod codes;
 mod diagnostic;
 mod elaborate;
+mod format;
 mod imports;
 mod json;
 mod parse;
@@ -32,6 +33,7 @@ mod syntax;
 
 pub use diagnostic::{Diagnostic, Edit, Help, Label, Level};
 pub use elaborate::is_reserved_model_name;
+pub use format::{MAX_COLUMNS, format};
 pub use json::to_json;
 pub use render::{Style, render};
 pub use settings::Settings;

@@ -7,7 +7,7 @@ use crate::{codes, source, suggest};
 use cnn_ir::Span;
 
 /// The words that cannot be names.
-pub(super) const RESERVED: &[&str] = &[
+pub(crate) const RESERVED: &[&str] = &[
     "and",
     "assert",
     "block",

@@ -14,11 +14,13 @@ use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{Definition, Expr, File, Name};
 use crate::{codes, source};
 use cnn_ir::{NetworkBuilder, Span};
-use message::{RESERVED, Unexpected};
+pub(crate) use message::RESERVED;
+use message::Unexpected;
 use pest::Parser as _;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
-use scan::{Chunk, Token, TokenKind, Tokens};
+use scan::Chunk;
+pub(crate) use scan::{Token, TokenKind, Tokens};
 use std::ops::Range;
 use tree::Tree;
 
@@ -33,21 +35,26 @@ const MAX_STATEMENT_BYTES: usize = 64 << 10;
 pub(crate) fn parse<'s>(text: &'s str, source: u32, report: &mut Report) -> File<'s> {
     let chunks = scan::scan(text, source, report);
     let mut file = File::default();
-    let mut statements = 0;
     for Chunk { range, sound } in chunks {
         if report.is_full() {
             break;
         }
         let mut parser = Parser::new(text, source, report, range);
-        parser.statements = statements;
-        match parser.item(sound) {
+        parser.statements = std::mem::take(&mut file.statements);
+        let item = parser.item(sound);
+        file.statements = std::mem::take(&mut parser.statements);
+        match item {
             Some((Item::Model, definition)) => file.models.push(definition),
             Some((Item::Block, definition)) => file.blocks.push(definition),
             None => file.uses.extend(parser.used.take()),
         }
-        statements = parser.statements;
     }
     file
+}
+
+/// How many bytes the number at the beginning of a text takes, with its point and exponent; 0 if there is none.
+pub(crate) fn number_length(text: &str) -> usize {
+    Grammar::parse(Rule::number, text).map_or(0, |number| number.as_str().len())
 }
 
 /// The paths of the files that a file uses.
@@ -91,8 +98,8 @@ struct Parser<'s, 'r> {
     pos: usize,
     /// Where the current item ends.
     end: usize,
-    /// Statements of the file so far.
-    statements: usize,
+    /// Where each statement of the file so far begins, and each `->`.
+    statements: Vec<usize>,
     /// Whether `|` ends the current sequence: it is a branch.
     in_branch: bool,
     /// The body could not be read to its end.
@@ -106,7 +113,7 @@ struct Parser<'s, 'r> {
 impl<'s, 'r> Parser<'s, 'r> {
     fn new(text: &'s str, source: u32, report: &'r mut Report, range: Range<usize>) -> Self {
         let Range { start: pos, end } = range;
-        let (statements, in_branch, cut, lost_names, used) = (0, false, false, false, None);
+        let (statements, in_branch, cut, lost_names, used) = (Vec::new(), false, false, false, None);
         Self { text, source, report, pos, end, statements, in_branch, cut, lost_names, used }
     }
 
@@ -185,7 +192,7 @@ impl<'s, 'r> Parser<'s, 'r> {
                 }
                 definition.broken_body = self.cut;
                 definition.lost_names = self.lost_names;
-                definition.oversized = self.statements > NetworkBuilder::MAX_LAYERS;
+                definition.oversized = self.statements.len() > NetworkBuilder::MAX_LAYERS;
             }
             Some(token) if token.is("=") && item == Item::Model => {
                 self.pos = token.end();
@@ -230,15 +237,15 @@ impl<'s, 'r> Parser<'s, 'r> {
         self.pos = body.map_or(self.end, |token| token.start);
     }
 
-    /// The statement limits of a file, reported once.
+    /// Notes that a statement or `->` begins, and whether that is one too many for a file; reported once.
     fn is_too_long(&mut self, token: Token<'_>) -> bool {
-        self.statements += 1;
-        if self.statements == NetworkBuilder::MAX_LAYERS + 1 {
+        self.statements.push(token.start);
+        if self.statements.len() == NetworkBuilder::MAX_LAYERS + 1 {
             let message = format!("a file may have {} statements", NetworkBuilder::MAX_LAYERS);
             let span = source::span(self.source, token.range());
             self.report.push(Diagnostic::error(&codes::TOO_LARGE, message).at(span, "one too many"));
         }
-        self.statements > NetworkBuilder::MAX_LAYERS
+        self.statements.len() > NetworkBuilder::MAX_LAYERS
     }
 
     /// Lets pest read one rule at the current position; if it cannot, reports why and skips the statement.

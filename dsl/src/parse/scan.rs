@@ -12,14 +12,14 @@ pub(super) const MAX_DEPTH: usize = 128;
 
 /// A word or sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token<'s> {
+pub(crate) struct Token<'s> {
     pub text: &'s str,
     pub start: usize,
     pub kind: TokenKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     Word,
     Number,
     Open,
@@ -47,7 +47,7 @@ impl Token<'_> {
 
 /// The tokens of a part of a text; never fails, since every character belongs to some token or is blank.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens<'s> {
+pub(crate) struct Tokens<'s> {
     text: &'s str,
     pos: usize,
     end: usize,
