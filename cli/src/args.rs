@@ -44,6 +44,8 @@ pub enum Command {
     Graph(Graph),
     /// Classify pictures
     Predict(Predict),
+    /// Make a safetensors file from PyTorch weights
+    Import(Import),
     /// Explain an error code
     Explain(Explain),
     /// Run the demonstration
@@ -170,6 +172,50 @@ pub struct Predict {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A PyTorch file is read without running anything in it, whether it is of the zip format or of the legacy one. Floats
+become F32; counters and other integers are left out. The prefix `module.`, which DataParallel adds, is taken off.
+
+Examples:
+  cnn import resnet50.pth -o resnet50.safetensors
+  cnn import resnet50.pth -o resnet50.safetensors --check models/torchvision/resnet.cnn --model ResNet50
+  cnn import checkpoint.pt -o ema.safetensors --key model_ema --drop aux_head
+  cnn import densenet121.pth -o densenet121.safetensors --rename norm.1=norm1 --rename norm.2=norm2")]
+pub struct Import {
+    /// The weights: a PyTorch file (.pth, .pt, .bin) or a safetensors file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The safetensors file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// The entry of a nested file that has the weights; `state_dict` and the like are found without
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+
+    /// Leave out the tensors of this name and those under it
+    #[arg(long, value_name = "NAME")]
+    pub drop: Vec<String>,
+
+    /// Change parts of all names, from dot to dot
+    #[arg(long, value_name = "OLD=NEW")]
+    pub rename: Vec<String>,
+
+    /// Compare names and shapes with a model of this `.cnn` file, and write only what fits
+    #[arg(long, value_name = "FILE.cnn")]
+    pub check: Option<PathBuf>,
+
+    /// The model of that file
+    #[arg(long, value_name = "NAME", requires = "check")]
+    pub model: Option<String>,
+
+    /// Give a parameter of that model a value
+    #[arg(long, value_name = "NAME=VALUE", requires = "check")]
+    pub set: Vec<String>,
+}
+
 /// How a picture of another format is made to fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Fit {
@@ -218,6 +264,7 @@ fn meant(word: &str) -> Option<String> {
     match extension.to_ascii_lowercase().as_str() {
         "cnn" => Some(format!("to see its layers: `cnn show {word}`; to look for errors: `cnn check {word}`")),
         "safetensors" => Some(format!("to use weights: `cnn predict MODEL.cnn --weights {word} IMAGE…`")),
+        "pth" | "pt" => Some(format!("to convert weights: `cnn import {word} -o weights.safetensors`")),
         "png" | "jpg" | "jpeg" => {
             Some(format!("to classify it: `cnn predict MODEL.cnn --weights WEIGHTS.safetensors {word}`"))
         }

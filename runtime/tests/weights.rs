@@ -58,6 +58,26 @@ fn aligned_data_is_not_copied_and_misaligned_data_is_right() {
 }
 
 #[test]
+fn tensors_get_other_names_and_go_into_a_file() {
+    let names = [("x".to_owned(), "b".to_owned()), ("y".into(), "a".into())].into();
+    let renamed = Weights::from_bytes(two()).unwrap().renamed(&names).unwrap();
+    assert_eq!(renamed.names().collect::<Vec<_>>(), ["x", "y"]);
+    let written = Weights::from_bytes(renamed.to_safetensors().unwrap()).unwrap();
+    assert_eq!((written.get("x").unwrap().data(), written.get("y").unwrap().data()), (&[3.0][..], &[1.0, 2.0][..]));
+    assert_eq!(written.to_safetensors().unwrap(), renamed.to_safetensors().unwrap());
+    let error = renamed.renamed(&[("z".to_owned(), "w".to_owned())].into()).unwrap_err().to_string();
+    assert!(error.contains("missing: `w`"), "{error}");
+}
+
+#[test]
+fn a_pytorch_file_gets_the_command_that_converts_it() {
+    for start in [&b"PK\x03\x04"[..], b"\x80\x02\x8a\x0a"] {
+        let text = refuse([start, &[0; 100]].concat());
+        assert!(text.contains("`cnn import FILE -o weights.safetensors`"), "{text}");
+    }
+}
+
+#[test]
 fn counters_of_training_steps_are_passed_over() {
     let one = || Tensor::new(&[1], vec![1.0]).unwrap();
     let weights = |name: &str| Weights::from_tensors([("a".to_owned(), one()), (name.to_owned(), one())]).unwrap();

@@ -5,5 +5,6 @@ pub mod demo;
 pub mod emit;
 pub mod explain;
 pub mod graph;
+pub mod import;
 pub mod predict;
 pub mod show;
