@@ -106,6 +106,19 @@ pub struct Block {
     pub span: Span,
 }
 
+impl Block {
+    /// The definition of a group of steps, which has none of its own.
+    pub const GROUP: &str = "sequence";
+
+    /// The block instances among the members.
+    pub fn inner(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.members.iter().filter_map(|member| match member {
+            Member::Block(inner) => Some(*inner),
+            Member::Layer(_) => None,
+        })
+    }
+}
+
 /// A member of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {

@@ -57,6 +57,8 @@ pub struct Field {
     pub name: &'static str,
     /// The value, as Rust writes it: `6`, `[5, 5]`, `true`, `0.5`, `PadMode::Reflect`.
     pub value: String,
+    /// Its type, as Rust writes it.
+    pub ty: &'static str,
     /// Whether `new` takes the field as an argument.
     pub required: bool,
     /// Whether the value is what `new` sets by itself.
@@ -120,12 +122,14 @@ macro_rules! spec {
                     $($crate::Field {
                         name: stringify!($req),
                         value: format!("{:?}", self.$req),
+                        ty: stringify!($req_ty),
                         required: true,
                         default: false,
                     },)*
                     $($crate::Field {
                         name: stringify!($opt),
                         value: format!("{:?}", self.$opt),
+                        ty: stringify!($opt_ty),
                         required: false,
                         default: self.$opt == $default,
                     },)*

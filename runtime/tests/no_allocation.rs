@@ -49,7 +49,7 @@ static ALLOCATOR: Counting = Counting;
 fn a_run_allocates_nothing() {
     let mut builder = LuminalBuilder::new();
     lenet::build(&mut builder).unwrap();
-    let weights = formula::weights(&builder.finish());
+    let weights = formula::weights(&builder.finish().unwrap());
     let batches = [1, 8].map(|batch| formula::input(&[batch, 1, 28, 28]));
     for isa in Isa::available() {
         let options = CompileOptions { isa: Some(isa), ..Default::default() };

@@ -2,18 +2,19 @@
 
 use super::body::{emit_body, shape_constants};
 use super::doc::model_doc;
+use super::function::Functions;
 use super::names::ident;
-use cnn_ir::{Network, Shape, group_digits};
+use cnn_ir::{Network, Output, Shape, group_digits};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 /// The struct, its outputs and its methods.
-pub(super) fn emit_api(network: &Network) -> TokenStream {
+pub(super) fn emit_api(network: &Network, functions: &Functions) -> TokenStream {
     let model = ident(&network.name);
     let docs = doc_lines(&model_doc(network));
     let outputs = emit_outputs(network);
     let constants = emit_constants(network);
-    let body = emit_body(network);
+    let body = emit_body(network, functions);
     let run = emit_run(network);
     quote! {
         #docs
@@ -59,7 +60,7 @@ pub(super) fn emit_api(network: &Network) -> TokenStream {
 
 fn emit_outputs(network: &Network) -> TokenStream {
     let doc = format!(" What [`{}::run`] returns, the batch first.", network.name);
-    let fields = network.outputs.iter().map(|output| {
+    let fields = outputs(network).map(|output| {
         let (name, shape) = (ident(&output.name), network.shape(output.value));
         let doc = format!(" {shape} per example.");
         quote! { #[doc = #doc] pub #name: TensorView<'a> }
@@ -75,7 +76,7 @@ fn emit_outputs(network: &Network) -> TokenStream {
 
 fn emit_constants(network: &Network) -> TokenStream {
     let inputs = network.inputs.iter().map(|input| (&input.name, &input.shape));
-    let outputs = network.outputs.iter().map(|output| (&output.name, network.shape(output.value)));
+    let outputs = outputs(network).map(|output| (&output.name, network.shape(output.value)));
     let shapes = inputs.chain(outputs).zip(shape_constants(network)).map(|((name, shape), constant)| {
         let (sizes, rank) = (sizes(shape), Literal::usize_unsuffixed(shape.len()));
         let doc = format!(" The shape of `{name}`, without the batch.");
@@ -101,7 +102,7 @@ fn emit_run(network: &Network) -> TokenStream {
     let shapes: Vec<String> =
         network.inputs.iter().map(|input| format!("`{}` is {}", input.name, with_batch(&input.shape))).collect();
     let doc = format!(" Runs the network: {}.", shapes.join(", "));
-    let outputs = network.outputs.iter().enumerate().map(|(index, output)| {
+    let outputs = outputs(network).enumerate().map(|(index, output)| {
         let (name, index) = (ident(&output.name), Literal::usize_unsuffixed(index));
         quote! { #name: outputs.get(#index) }
     });
@@ -117,6 +118,11 @@ fn emit_run(network: &Network) -> TokenStream {
             Ok(Outputs { #(#outputs),* })
         }
     }
+}
+
+/// The outputs that are there in inference.
+fn outputs(network: &Network) -> impl Iterator<Item = &Output> {
+    network.outputs.iter().filter(|output| !output.train_only)
 }
 
 /// One `///` per line.

@@ -1,140 +1,256 @@
-//! The calls that build a network, as Rust statements.
+//! The calls that build a network, as Rust statements: `build`, and the function of a block.
 
+use super::api::doc_lines;
+use super::function::{Call, Function, Functions};
 use super::names::{Locals, ident};
-use cnn_ir::{Block, BlockId, Layer, Member, Network, Op};
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
-use std::collections::BTreeSet;
+use super::spec::{emit_spec, spec_name};
+use cnn_ir::{Block, BlockId, Layer, Member, Network};
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The statements of `build`, from the inputs to the outputs.
-pub(super) fn emit_body(network: &Network) -> TokenStream {
-    let mut emitter = Emitter {
-        network,
-        last_use: last_uses(network),
-        locals: Locals::new(),
-        values: Vec::new(),
-        statements: Vec::new(),
-    };
+pub(super) fn emit_body(network: &Network, functions: &Functions) -> TokenStream {
+    let mut emitter = Emitter::new(network, functions, BlockId::ROOT, &[]);
+    for output in &network.outputs {
+        emitter.last_use.insert(output.value.index(), usize::MAX);
+    }
     for (index, (input, shape)) in network.inputs.iter().zip(shape_constants(network)).enumerate() {
         let (variable, name) = (emitter.named(&input.name, index), &input.name);
         emitter.statements.push(quote! { let #variable = net.input(#name, &Self::#shape)?; });
-        emitter.values.push(variable);
+        emitter.values.insert(index, quote! { &#variable });
     }
     emitter.emit_block(BlockId::ROOT);
     for output in &network.outputs {
-        let (name, variable) = (&output.name, &emitter.values[output.value.index()]);
-        emitter.statements.push(quote! { net.output(#name, &#variable)?; });
+        let (name, value) = (&output.name, emitter.value(output.value.index()));
+        let call = quote! { net.output(#name, #value)?; };
+        emitter.statements.push(match output.train_only {
+            true => quote! { net.begin_train_only(); #call net.end_train_only(); },
+            false => call,
+        });
     }
     let statements = emitter.statements;
     quote! { #(#statements)* Ok(()) }
+}
+
+/// The function of a block.
+pub(super) fn emit_function(network: &Network, functions: &Functions, function: &Function) -> TokenStream {
+    let Some(Call { takes, gives, .. }) = &functions.calls[function.example.index()] else { return quote! {} };
+    let mut emitter = Emitter::new(network, functions, function.example, &function.names);
+    emitter.numbers = function.arguments.iter().map(|argument| Some(function.names[(*argument)?].clone())).collect();
+    emitter.last_use.extend(gives.map(|value| (value, usize::MAX)));
+    let inputs: Vec<Ident> = takes
+        .iter()
+        .map(|value| {
+            // What only the first call takes may be hidden by what that makes.
+            let passing = takes.len() == 1 && emitter.last_use.get(value).is_some_and(|last| *last <= 1);
+            let name = if passing { ident(Locals::PASSING) } else { emitter.locals.fresh("input") };
+            emitter.values.insert(*value, quote! { #name });
+            name
+        })
+        .collect();
+    emitter.emit_block(function.example);
+    let Block { definition, doc, .. } = &network.blocks[function.example.index()];
+    let doc = doc_lines(if doc.is_empty() { format!("The block `{definition}`.") } else { doc.clone() }.as_str());
+    let (name, numbers, statements) = (&function.name, &function.names, &emitter.statements);
+    let (result, end) = match gives.and_then(|value| emitter.owned.get(&value)) {
+        Some(variable) => (quote! { B::Value }, quote! { Ok(#variable) }),
+        None => (quote! { () }, quote! { Ok(()) }),
+    };
+    quote! {
+        #doc
+        fn #name<B: Builder>(net: &mut B #(, #inputs: &B::Value)* #(, #numbers: usize)*) -> Result<#result, BuildError> {
+            #(#statements)*
+            #end
+        }
+    }
 }
 
 /// The constants that hold the shapes of the inputs, then of the outputs.
 pub(super) fn shape_constants(network: &Network) -> Vec<Ident> {
     let mut taken = Locals::new();
     let inputs = network.inputs.iter().map(|input| format!("{}_SHAPE", input.name.to_uppercase()));
-    let outputs = network.outputs.iter().map(|output| format!("{}_SHAPE", output.name.to_uppercase()));
+    let outputs = network.outputs.iter().filter(|output| !output.train_only);
+    let outputs = outputs.map(|output| format!("{}_SHAPE", output.name.to_uppercase()));
     inputs.chain(outputs).map(|name| taken.fresh(&name)).collect()
 }
 
-/// For every value the last layer that uses it; outputs are used after all layers.
-fn last_uses(network: &Network) -> Vec<Option<usize>> {
-    let mut last = vec![None; network.inputs.len() + network.layers.len()];
-    for (index, layer) in network.layers.iter().enumerate() {
-        layer.inputs.iter().for_each(|value| last[value.index()] = Some(index));
-    }
-    network.outputs.iter().for_each(|output| last[output.value.index()] = Some(network.layers.len()));
-    last
-}
-
-/// The spec types that the body names, sorted.
+/// The spec types that the code names, sorted.
 pub(super) fn spec_names(network: &Network) -> BTreeSet<Ident> {
     network.layers.iter().map(|layer| spec_name(&layer.op)).collect()
 }
 
-fn spec_name(op: &Op) -> Ident {
-    format_ident!("{}Spec", op.name())
-}
-
 struct Emitter<'a> {
     network: &'a Network,
-    /// See [`last_uses`].
-    last_use: Vec<Option<usize>>,
+    functions: &'a Functions,
+    /// For every value the last call of this function that takes it.
+    last_use: BTreeMap<usize, usize>,
+    /// For every number of this function the argument that it is, if it is one.
+    numbers: Vec<Option<Ident>>,
+    /// How many numbers have been written.
+    number: usize,
+    /// How many calls have been written.
+    calls: usize,
     locals: Locals,
-    /// The variable of each value made so far.
-    values: Vec<Ident>,
+    /// How each value known so far is passed on, and the variables of those made here.
+    values: BTreeMap<usize, TokenStream>,
+    owned: BTreeMap<usize, Ident>,
     statements: Vec<TokenStream>,
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    fn new(network: &'a Network, functions: &'a Functions, block: BlockId, taken: &[Ident]) -> Self {
+        let mut locals = Locals::new();
+        // A variable would hide a function of its name.
+        let functions_named = functions.list.iter().map(|function| &function.name);
+        functions_named.chain(taken).for_each(|name| locals.take(&name.to_string()));
+        let (numbers, values, owned, statements) = Default::default();
+        let mut emitter = Self {
+            network,
+            functions,
+            last_use: BTreeMap::new(),
+            numbers,
+            number: 0,
+            calls: 0,
+            locals,
+            values,
+            owned,
+            statements,
+        };
+        emitter.find_uses(block, &mut 0);
+        emitter
+    }
+
+    /// Fills `last_use`, counting calls as they will be written.
+    fn find_uses(&mut self, block: BlockId, call: &mut usize) {
+        let network = self.network;
+        for member in &network.blocks[block.index()].members {
+            let takes: Vec<usize> = match *member {
+                Member::Layer(layer) => network.layers[layer].inputs.iter().map(|value| value.index()).collect(),
+                Member::Block(inner) => match &self.functions.calls[inner.index()] {
+                    Some(made) => made.takes.clone(),
+                    None => {
+                        self.find_uses(inner, call);
+                        continue;
+                    }
+                },
+            };
+            *call += 1;
+            self.last_use.extend(takes.into_iter().map(|value| (value, *call)));
+        }
+    }
+
     fn emit_block(&mut self, block: BlockId) {
-        for member in &self.network.blocks[block.index()].members {
-            match *member {
-                Member::Layer(layer) => self.emit_layer(layer),
-                Member::Block(inner) => {
-                    let Block { name, definition, .. } = &self.network.blocks[inner.index()];
-                    self.statements.push(quote! { net.begin_block(#name, #definition); });
-                    self.emit_block(inner);
-                    self.statements.push(quote! { net.end_block(); });
+        let network = self.network;
+        let Block { members, train_only, .. } = &network.blocks[block.index()];
+        for run in members.chunk_by(|a, b| network.is_train_only(*a) == network.is_train_only(*b)) {
+            let training = run.first().is_some_and(|member| network.is_train_only(*member)) && !train_only;
+            if training {
+                self.statements.push(quote! { net.begin_train_only(); });
+            }
+            for member in run {
+                match *member {
+                    Member::Layer(layer) => self.emit_layer(layer),
+                    Member::Block(inner) => self.emit_inner(inner),
                 }
+            }
+            if training {
+                self.statements.push(quote! { net.end_train_only(); });
             }
         }
     }
 
-    fn emit_layer(&mut self, index: usize) {
-        let Layer { name, op, inputs, .. } = &self.network.layers[index];
-        let spec = emit_spec(op);
-        let inputs: Vec<Ident> = inputs.iter().map(|value| self.values[value.index()].clone()).collect();
-        let variable = self.variable(index);
-        self.statements.push(quote! { let #variable = net.layer(#name, #spec, &[#(&#inputs),*])?; });
-        self.values.push(variable);
+    fn emit_inner(&mut self, block: BlockId) {
+        let Block { name, definition, .. } = &self.network.blocks[block.index()];
+        let of = self.network.shared_block(block);
+        let functions = self.functions;
+        let Some(Call { function, numbers, takes, gives }) = &functions.calls[block.index()] else {
+            self.statements.push(match of {
+                Some(of) => quote! { net.begin_shared_block(#name, #of, #definition)?; },
+                None => quote! { net.begin_block(#name, #definition); },
+            });
+            self.emit_block(block);
+            self.statements.push(quote! { net.end_block(); });
+            return;
+        };
+        let takes: Vec<_> = takes.iter().map(|value| self.value(*value)).collect();
+        let numbers: Vec<TokenStream> = numbers
+            .iter()
+            .map(|number| match self.argument() {
+                Some(name) => quote! { #name },
+                None => {
+                    let number = Literal::usize_unsuffixed(*number);
+                    quote! { #number }
+                }
+            })
+            .collect();
+        let function = &functions.list[*function].name;
+        let call = quote! { |net| #function(net #(, #takes)* #(, #numbers)*) };
+        let call = match of {
+            Some(of) => quote! { net.share_block(#name, #of, #definition, #call)?; },
+            None => quote! { net.block(#name, #definition, #call)?; },
+        };
+        self.calls += 1;
+        let Some(value) = *gives else { return self.statements.push(call) };
+        let labelled = !name.starts_with(|c: char| c.is_ascii_digit());
+        let variable = self.variable(labelled.then_some(name.as_str()), definition, value);
+        self.statements.push(quote! { let #variable = #call });
     }
 
-    /// A label gives its name to the variable; a value that only the next layer uses is called `x`.
-    fn variable(&mut self, index: usize) -> Ident {
-        let layer = &self.network.layers[index];
-        let value = self.network.value_of(index).index();
-        let passing = self.last_use[value].is_some_and(|last| last <= index + 1);
-        match (layer.labelled, passing) {
-            (true, _) => self.named(&layer.name, value),
-            (false, true) => ident(Locals::PASSING),
-            (false, false) => self.named(layer.op.def().name, value),
-        }
+    fn emit_layer(&mut self, index: usize) {
+        let network = self.network;
+        let Layer { name, op, inputs, labelled, .. } = &network.layers[index];
+        let spec = emit_spec(op, || self.argument());
+        let inputs: Vec<_> = inputs.iter().map(|value| self.value(value.index())).collect();
+        self.calls += 1;
+        let value = network.value_of(index).index();
+        let variable = self.variable(labelled.then_some(name.as_str()), op.def().name, value);
+        self.statements.push(match network.shared_layer(index) {
+            Some(of) => quote! { let #variable = net.share_layer(#name, #of, #spec, &[#(#inputs),*])?; },
+            None => quote! { let #variable = net.layer(#name, #spec, &[#(#inputs),*])?; },
+        });
+    }
+
+    /// The argument that the next number is, if it is one.
+    fn argument(&mut self) -> Option<Ident> {
+        let argument = self.numbers.get(self.number).cloned().flatten();
+        self.number += 1;
+        argument
+    }
+
+    /// How a value is passed on.
+    fn value(&self, value: usize) -> TokenStream {
+        self.values.get(&value).cloned().unwrap_or_default()
+    }
+
+    /// A label gives its name to the variable; a value that only the next call takes is called `x`.
+    fn variable(&mut self, label: Option<&str>, otherwise: &str, value: usize) -> Ident {
+        let passing = match self.last_use.get(&value) {
+            // What is given back at the end is taken by nothing after it.
+            Some(&usize::MAX) => self.is_last(),
+            Some(last) => *last <= self.calls + 1,
+            None => false,
+        };
+        let variable = match label {
+            Some(label) => self.named(label, value),
+            None if passing => ident(Locals::PASSING),
+            None => self.named(otherwise, value),
+        };
+        self.values.insert(value, quote! { &#variable });
+        self.owned.insert(value, variable.clone());
+        variable
+    }
+
+    /// Whether no call follows the one just written.
+    fn is_last(&self) -> bool {
+        self.last_use.values().all(|last| *last <= self.calls || *last == usize::MAX)
     }
 
     /// A variable of this name; one that nobody reads begins with an underscore.
     fn named(&mut self, name: &str, value: usize) -> Ident {
-        match self.last_use[value] {
+        match self.last_use.get(&value) {
             Some(_) => self.locals.fresh(name),
             None => self.locals.fresh(&format!("_{name}")),
         }
     }
-}
-
-/// `Conv2dSpec { padding: [2, 2, 2, 2], ..Conv2dSpec::new(1, 6, [5, 5]) }`, or just the `new` where all else is default.
-fn emit_spec(op: &Op) -> TokenStream {
-    let spec = spec_name(op);
-    let fields = op.fields();
-    let required = fields.iter().filter(|field| field.required).map(|field| literal(&field.value));
-    let new = quote! { #spec::new(#(#required),*) };
-    let set: Vec<_> = fields.iter().filter(|field| !field.required && !field.default).collect();
-    if set.is_empty() {
-        return new;
-    }
-    let assignments = set.iter().map(|field| {
-        let (name, value) = (ident(field.name), literal(&field.value));
-        quote! { #name: #value }
-    });
-    // `..new()` next to a full list of fields would be a needless update.
-    if fields.iter().all(|field| !field.required && !field.default) {
-        quote! { #spec { #(#assignments),* } }
-    } else {
-        quote! { #spec { #(#assignments,)* ..#new } }
-    }
-}
-
-/// A field's value; the IR prints it as Rust, and the variants of its enums with their type.
-fn literal(value: &str) -> TokenStream {
-    let value = if value.contains("::") { &format!("::cnn::ops::{value}") } else { value };
-    value.parse().unwrap_or_else(|_| quote! { ::core::compile_error!("a field that is no Rust literal") })
 }

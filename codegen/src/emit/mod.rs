@@ -3,10 +3,13 @@
 mod api;
 mod body;
 mod doc;
+mod function;
 mod layout;
 mod names;
+mod spec;
 
 use cnn_ir::Network;
+use function::Functions;
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -34,15 +37,19 @@ pub(crate) fn emit_tokens(network: &Network) -> TokenStream {
     let module_doc = format!(" The model `{}`.", network.name);
     let specs = body::spec_names(network);
     let imports = names::IMPORTS.map(ident);
-    let api = api::emit_api(network);
+    let functions = Functions::of(network);
+    let api = api::emit_api(network, &functions);
+    let blocks = functions.list.iter().map(|function| body::emit_function(network, &functions, function));
     quote! {
         #[doc = #module_doc]
-        #[allow(dead_code)]
+        #[allow(dead_code, clippy::too_many_arguments)]
         pub mod #module {
             use ::cnn::ops::{#(#specs),*};
             use ::cnn::{#(#imports),*};
 
             #api
+
+            #(#blocks)*
         }
         #[allow(unused_imports)]
         pub use #module::#model;

@@ -48,8 +48,13 @@ impl Locals {
     pub const PASSING: &str = "x";
 
     pub fn new() -> Self {
-        // `net` is the builder in emitted functions.
-        Self { taken: ["net", Self::PASSING].map(|name| (name.to_owned(), 1)).into() }
+        // `net` is the builder in emitted functions; a pattern named like a variant would be that variant.
+        Self { taken: ["net", Self::PASSING, "Ok", "Err", "Some", "None"].map(|name| (name.to_owned(), 1)).into() }
+    }
+
+    /// Keeps a name from being given out.
+    pub fn take(&mut self, name: &str) {
+        self.taken.entry(name.trim_start_matches("r#").to_owned()).or_insert(1);
     }
 
     /// This name, or the first free of `name_2`, `name_3`, ….

@@ -15,13 +15,10 @@ use super::model::{Declared, Elaborator, Flow, Made, Sequence};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Action, If, Label, Name, Statement, Step};
 use crate::{codes, suggest};
-use cnn_ir::{Builder, Span};
+use cnn_ir::{Block, Builder, Span};
 
 /// The deepest nesting of blocks, groups, branches, loops and conditions, after expansion.
 const MAX_DEPTH: usize = 128;
-
-/// What the builder calls a group.
-const GROUP: &str = "sequence";
 
 impl<'a, 's> Elaborator<'a, 's> {
     pub fn statements(&mut self, statements: &'a [Statement<'s>]) {
@@ -128,7 +125,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     fn group(&mut self, body: &'a [Statement<'s>], step: &'a Step<'s>, name: &str) {
         self.cx.spend(BLOCK, step.span);
         self.net.set_place(step.span, step.label.is_some());
-        self.net.begin_block(name, GROUP);
+        self.net.begin_block(name, Block::GROUP);
         self.frame().sequences.push(Sequence::default());
         if let Some(label) = &step.label {
             self.cx.report.enter(label.span, format!("in `{name}`"));

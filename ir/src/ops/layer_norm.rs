@@ -59,17 +59,18 @@ impl OpSpec for LayerNormSpec {
     };
 
     fn fields(&self) -> Vec<Field> {
-        let optional = |name, value, default| Field { name, value, required: false, default };
+        let optional = |name, value, ty, default| Field { name, value, ty, required: false, default };
         vec![
             Field {
                 name: "normalized_shape",
                 value: format!("{:?}", self.normalized_shape),
+                ty: "Vec<usize>",
                 required: true,
                 default: false,
             },
-            optional("eps", format!("{:?}", self.eps), self.eps == EPS),
-            optional("elementwise_affine", self.elementwise_affine.to_string(), self.elementwise_affine),
-            optional("bias", self.bias.to_string(), self.bias),
+            optional("eps", format!("{:?}", self.eps), "f64", self.eps == EPS),
+            optional("elementwise_affine", self.elementwise_affine.to_string(), "bool", self.elementwise_affine),
+            optional("bias", self.bias.to_string(), "bool", self.bias),
         ]
     }
 

@@ -45,7 +45,8 @@ impl OpSpec for ReshapeSpec {
     };
 
     fn fields(&self) -> Vec<Field> {
-        vec![Field { name: "shape", value: format!("{:?}", self.shape), required: true, default: false }]
+        let value = format!("{:?}", self.shape);
+        vec![Field { name: "shape", value, ty: "Vec<usize>", required: true, default: false }]
     }
 
     fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault> {
