@@ -25,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   cnn                                     classify 256 pictures of clothes with LeNet
   cnn check models/lenet.cnn              look for errors
+  cnn fmt models                          bring files into the one style
   cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
   cnn graph models/lenet.cnn              the Luminal graph before and after compilation
@@ -36,6 +37,8 @@ Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
 pub enum Command {
     /// Look for errors in a file
     Check(Check),
+    /// Bring files into the language's one style
+    Fmt(Fmt),
     /// Print the table of layers: output shape, parameters, multiply-accumulates
     Show(Show),
     /// Print the Rust code a file becomes
@@ -94,6 +97,24 @@ pub struct Show {
     /// Show shapes and arithmetic for a batch of this size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What a file means and its comments stay. A file with syntax errors stays as it is.
+
+Examples:
+  cnn fmt models
+  cnn fmt --check models/*.cnn
+  cnn fmt - < net.cnn")]
+pub struct Fmt {
+    /// Files, folders whose `.cnn` files are meant, or `-` for the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Change nothing; print what would change, and fail if anything would
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         None => commands::demo::run(&args::Demo::default()),
         Some(Command::Demo(args)) => commands::demo::run(&args),
         Some(Command::Check(args)) => commands::check::run(&args, format),
+        Some(Command::Fmt(args)) => commands::fmt::run(&args, format),
         Some(Command::Show(args)) => commands::show::run(&args, format),
         Some(Command::Emit(args)) => commands::emit::run(&args, format),
         Some(Command::Graph(args)) => commands::graph::run(&args, format),

@@ -49,7 +49,7 @@ pub fn load_one(args: &ModelArgs, format: MessageFormat) -> Result<Network, Fail
 }
 
 /// Prints diagnostics to the standard error.
-fn print(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) {
+pub fn print(diagnostics: &[Diagnostic], sources: &Sources, format: MessageFormat) {
     if diagnostics.is_empty() {
         return;
     }

@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod emit;
 pub mod explain;
+pub mod fmt;
 pub mod graph;
 pub mod import;
 pub mod predict;
