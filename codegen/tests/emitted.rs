@@ -29,6 +29,38 @@ fn reads_as_if_a_person_had_written_it() {
     insta::assert_snapshot!(code(TEXT));
 }
 
+const BLOCKS: &str = "
+/// A convolution and its activation.
+block conv_relu(channels: int, size: int = 3) { conv(channels, size, padding = size / 2) -> relu }
+
+block residual(channels: int) {
+    add {
+        | conv1: conv_relu(channels) -> conv(channels, 1)
+        | if in.channels != channels { shortcut: { conv(channels, 1) -> batch_norm } }
+    }
+}
+
+model Blocks {
+    input left: [3, 16, 16]
+    input right: [3, 16, 16]
+    left -> features: { conv_relu(8, 1) -> residual(8) -> residual(16) -> residual(16) }
+    train_only { global_avg_pool -> flatten -> dense(10)  output aux }
+    right -> other: share features
+    repeat 2 { residual(16) }
+    concat(features)
+    output both
+}
+";
+
+#[test]
+fn a_block_is_a_function_whatever_its_numbers() {
+    let code = code(BLOCKS);
+    let functions = code.split_once("    /// Runs the network").unwrap().1;
+    insta::assert_snapshot!(functions);
+    let build = code.split_once("pub fn build").unwrap().1.split_once("    /// Runs").unwrap().0;
+    insta::assert_snapshot!(build);
+}
+
 #[test]
 fn rustfmt_changes_no_more_than_the_layout() {
     let words = |text: &str| text.split(|c: char| c.is_whitespace() || c == ',').collect::<String>();

@@ -52,11 +52,22 @@ pub(super) fn emit_function(network: &Network, functions: &Functions, function: 
     emitter.emit_block(function.example);
     let Block { definition, doc, .. } = &network.blocks[function.example.index()];
     let doc = doc_lines(if doc.is_empty() { format!("The block `{definition}`.") } else { doc.clone() }.as_str());
-    let (name, numbers, statements) = (&function.name, &function.names, &emitter.statements);
-    let (result, end) = match gives.and_then(|value| emitter.owned.get(&value)) {
-        Some(variable) => (quote! { B::Value }, quote! { Ok(#variable) }),
-        None => (quote! { () }, quote! { Ok(()) }),
+    let result = if gives.is_some() {
+        quote! { B::Value }
+    } else {
+        quote! { () }
     };
+    let last = gives.and_then(|value| emitter.last_made.take_if(|(made, _)| *made == value));
+    let end = match (last, gives.and_then(|value| emitter.owned.get(&value))) {
+        // What the last call makes is given back at once.
+        (Some((_, call)), _) => {
+            emitter.statements.pop();
+            call
+        }
+        (None, Some(variable)) => quote! { Ok(#variable) },
+        (None, None) => quote! { Ok(()) },
+    };
+    let (name, numbers, statements) = (&function.name, &function.names, &emitter.statements);
     quote! {
         #doc
         fn #name<B: Builder>(net: &mut B #(, #inputs: &B::Value)* #(, #numbers: usize)*) -> Result<#result, BuildError> {
@@ -95,6 +106,8 @@ struct Emitter<'a> {
     /// How each value known so far is passed on, and the variables of those made here.
     values: BTreeMap<usize, TokenStream>,
     owned: BTreeMap<usize, Ident>,
+    /// What the last statement makes, and its call.
+    last_made: Option<(usize, TokenStream)>,
     statements: Vec<TokenStream>,
 }
 
@@ -115,6 +128,7 @@ impl<'a> Emitter<'a> {
             locals,
             values,
             owned,
+            last_made: None,
             statements,
         };
         emitter.find_uses(block, &mut 0);
@@ -156,6 +170,7 @@ impl<'a> Emitter<'a> {
             }
             if training {
                 self.statements.push(quote! { net.end_train_only(); });
+                self.last_made = None;
             }
         }
     }
@@ -171,6 +186,7 @@ impl<'a> Emitter<'a> {
             });
             self.emit_block(block);
             self.statements.push(quote! { net.end_block(); });
+            self.last_made = None;
             return;
         };
         let takes: Vec<_> = takes.iter().map(|value| self.value(*value)).collect();
@@ -187,14 +203,23 @@ impl<'a> Emitter<'a> {
         let function = &functions.list[*function].name;
         let call = quote! { |net| #function(net #(, #takes)* #(, #numbers)*) };
         let call = match of {
-            Some(of) => quote! { net.share_block(#name, #of, #definition, #call)?; },
-            None => quote! { net.block(#name, #definition, #call)?; },
+            Some(of) => quote! { net.share_block(#name, #of, #definition, #call) },
+            None => quote! { net.block(#name, #definition, #call) },
         };
         self.calls += 1;
-        let Some(value) = *gives else { return self.statements.push(call) };
+        let Some(value) = *gives else {
+            self.statements.push(quote! { #call?; });
+            self.last_made = None;
+            return;
+        };
         let labelled = !name.starts_with(|c: char| c.is_ascii_digit());
         let variable = self.variable(labelled.then_some(name.as_str()), definition, value);
-        self.statements.push(quote! { let #variable = #call });
+        self.make(value, &variable, call);
+    }
+
+    fn make(&mut self, value: usize, variable: &Ident, call: TokenStream) {
+        self.statements.push(quote! { let #variable = #call?; });
+        self.last_made = Some((value, call));
     }
 
     fn emit_layer(&mut self, index: usize) {
@@ -205,10 +230,11 @@ impl<'a> Emitter<'a> {
         self.calls += 1;
         let value = network.value_of(index).index();
         let variable = self.variable(labelled.then_some(name.as_str()), op.def().name, value);
-        self.statements.push(match network.shared_layer(index) {
-            Some(of) => quote! { let #variable = net.share_layer(#name, #of, #spec, &[#(#inputs),*])?; },
-            None => quote! { let #variable = net.layer(#name, #spec, &[#(#inputs),*])?; },
-        });
+        let call = match network.shared_layer(index) {
+            Some(of) => quote! { net.share_layer(#name, #of, #spec, &[#(#inputs),*]) },
+            None => quote! { net.layer(#name, #spec, &[#(#inputs),*]) },
+        };
+        self.make(value, &variable, call);
     }
 
     /// The argument that the next number is, if it is one.

@@ -49,7 +49,7 @@ impl Functions {
             let mut alike: BTreeMap<String, Vec<(BlockId, Slots, Call)>> = BTreeMap::new();
             let mut order = Vec::new();
             for block in blocks {
-                let mut outline = Outline::new(network, &functions.calls);
+                let mut outline = Outline::new(network, &functions);
                 outline.block(block);
                 let gives = exports[block.index()].first().copied();
                 let key = outline.finish(gives, &network.blocks[block.index()].definition);
@@ -149,7 +149,7 @@ fn by_height(network: &Network, exports: &[BTreeSet<usize>]) -> Vec<Vec<BlockId>
 /// What a block does, without its numbers: two instances with the same outline can share a function.
 struct Outline<'a> {
     network: &'a Network,
-    calls: &'a [Option<Call>],
+    functions: &'a Functions,
     text: String,
     slots: Slots,
     /// What a value is called here.
@@ -159,9 +159,9 @@ struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    fn new(network: &'a Network, calls: &'a [Option<Call>]) -> Self {
+    fn new(network: &'a Network, functions: &'a Functions) -> Self {
         let (text, slots, values, takes) = Default::default();
-        Self { network, calls, text, slots, values, takes, made: 0 }
+        Self { network, functions, text, slots, values, takes, made: 0 }
     }
 
     fn finish(&mut self, gives: Option<usize>, definition: &str) -> String {
@@ -188,10 +188,10 @@ impl<'a> Outline<'a> {
                     let Block { name, definition, .. } = &network.blocks[inner.index()];
                     let of = network.shared_block(inner);
                     let _ = write!(self.text, ";{training} {name:?} {of:?} {definition}");
-                    match &self.calls[inner.index()] {
+                    match &self.functions.calls[inner.index()] {
                         Some(call) => {
-                            let numbers = call.numbers.iter().map(|number| ("size", *number));
-                            self.slots.extend(numbers);
+                            let names = self.functions.list[call.function].names.iter().map(ToString::to_string);
+                            self.slots.extend(names.zip(call.numbers.iter().copied()));
                             let takes: Vec<String> = call.takes.iter().map(|value| self.value(*value)).collect();
                             let _ = write!(self.text, " #{} {takes:?}", call.function);
                             call.gives.into_iter().for_each(|value| self.make(value));

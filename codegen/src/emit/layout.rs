@@ -13,23 +13,26 @@ pub(super) fn lay_out(text: &str) -> String {
         result.push('\n');
         previous = line;
         // The formatter breaks `net.layer(…)` before the dot once the call does not fit into one line.
-        if line.ends_with("= net") && lines.peek().is_some_and(|next| next.trim_start().starts_with(".layer(")) {
+        let is_receiver = line.trim_start() == "net" || line.ends_with("= net");
+        if is_receiver && lines.peek().is_some_and(|next| next.trim_start().starts_with('.')) {
             result.pop();
-            let indent = line.len() - line.trim_start().len();
+            let call = indent(line) + 4;
             for line in lines.by_ref() {
-                let is_call = line.trim_start().starts_with(".layer(");
-                let line = if is_call { line.trim_start() } else { line.strip_prefix("    ").unwrap_or(line) };
-                result.push_str(line);
+                let is_call = line.trim_start().starts_with('.') && !line.trim_start().starts_with("..");
+                result.push_str(if is_call { line.trim_start() } else { line.strip_prefix("    ").unwrap_or(line) });
                 result.push('\n');
                 previous = line;
-                let ends = line.ends_with(';') && (is_call || line.len() - line.trim_start().len() == indent);
-                if ends {
+                if indent(line) == call && (!is_call || line.ends_with([')', ';'])) {
                     break;
                 }
             }
         }
     }
     result
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn starts_item(line: &str) -> bool {

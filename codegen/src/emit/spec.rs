@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 use std::fmt::Write;
 
 /// The numbers of a block, each with the name of its field, in the order of its calls.
-pub(super) type Slots = Vec<(&'static str, usize)>;
+pub(super) type Slots = Vec<(String, usize)>;
 
 /// The type of an op's spec.
 pub(super) fn spec_name(op: &Op) -> Ident {
@@ -19,7 +19,7 @@ pub(super) fn outline(op: &Op, slots: &mut Slots) -> String {
     let mut text = op.name().to_owned();
     for field in op.fields() {
         let value = each_number(&field, |number| {
-            slots.push((field.name, number));
+            slots.push((field.name.to_owned(), number));
             "_".to_owned()
         });
         // Writing to a string cannot fail.
