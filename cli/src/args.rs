@@ -28,7 +28,7 @@ Examples:
   cnn fmt models                          bring files into the one style
   cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
-  cnn graph models/lenet.cnn              the Luminal graph before and after compilation
+  cnn graph models/unet.cnn --svg         a picture of the network
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
 
 Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
@@ -43,7 +43,7 @@ pub enum Command {
     Show(Show),
     /// Print the Rust code a file becomes
     Emit(Emit),
-    /// Print the Luminal graph before and after compilation
+    /// Draw the network, or print the Luminal graph before and after compilation
     Graph(Graph),
     /// Classify pictures
     Predict(Predict),
@@ -129,13 +129,40 @@ pub struct Emit {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cnn graph models/lenet.cnn --primitives")]
+#[command(after_help = "\
+Without a format, the graph is printed as text. DOT is for Graphviz; Mermaid is shown by many sites in their Markdown.
+
+Examples:
+  cnn graph models/lenet.cnn --primitives
+  cnn graph models/torchvision/resnet.cnn --model ResNet50 --svg -o resnet50.svg
+  cnn graph models/unet.cnn --dot | dot -Tpdf -o unet.pdf
+  cnn graph models/googlenet.cnn --mermaid --depth 1")]
 pub struct Graph {
     #[command(flatten)]
     pub model: ModelArgs,
 
+    /// Draw the network as an SVG picture
+    #[arg(long, group = "picture")]
+    pub svg: bool,
+
+    /// Draw it in Graphviz's language
+    #[arg(long, group = "picture")]
+    pub dot: bool,
+
+    /// Draw it as a Mermaid flowchart
+    #[arg(long, group = "picture")]
+    pub mermaid: bool,
+
+    /// Open blocks down to this depth; 1 is the model's own steps. Without it, as deep as the picture stays readable
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "picture")]
+    pub depth: Option<u32>,
+
+    /// Write to this file instead of the standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
     /// Also print the graph as Luminal's primitives, the meaning of every layer
-    #[arg(long)]
+    #[arg(long, conflicts_with = "picture")]
     pub primitives: bool,
 }
 

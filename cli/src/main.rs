@@ -3,6 +3,7 @@
 mod args;
 mod checkpoint;
 mod commands;
+mod draw;
 mod failure;
 mod model;
 mod number;

@@ -90,6 +90,24 @@ fn check_and_show_and_emit_and_graph() {
 }
 
 #[test]
+fn graph_draws_in_three_formats() {
+    let workspace = Workspace::new();
+    let draws = |format: &str, start: &str| {
+        let text = workspace.prints(&["graph", "lenet.cnn", format]);
+        assert!(text.starts_with(start) && text.contains("sigmoid"), "{text}");
+        text
+    };
+    let svg = draws("--svg", "<svg ");
+    draws("--dot", "digraph \"LeNet\" {");
+    draws("--mermaid", "---\ntitle: \"LeNet, 61.7 k parameters");
+    assert_eq!(workspace.prints(&["graph", "lenet.cnn", "--svg", "-o", "lenet.svg"]), "");
+    assert_eq!(fs::read_to_string(workspace.path("lenet.svg")).unwrap(), svg);
+    for wrong in [&["--svg", "--dot"][..], &["--depth", "1"], &["--svg", "--depth", "0"], &["--svg", "--primitives"]] {
+        assert_eq!(workspace.run(&[&["graph", "lenet.cnn"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
 fn predict_names_the_classes() {
     let workspace = Workspace::new();
     let text = workspace.prints(&workspace.predict(&["--classes", "classes.txt", "--top", "1", "0-ankle-boot.png"]));

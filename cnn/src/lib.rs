@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+pub use cnn_ir::{Block, BlockId, Layer, Member};
 pub use cnn_ir::{BuildError, Builder, Cost, Network, NetworkBuilder, Op, Shape, TraceBuilder, group_digits, ops};
 pub use cnn_macros::cnn;
 pub use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, Tensor, TensorView, Weights};

@@ -1,25 +1,45 @@
 //! `cnn graph`
 
 use crate::args::{Graph, MessageFormat};
+use crate::draw::{self, Drawing};
 use crate::failure::Failure;
 use crate::model::load_one;
+use crate::output::write_file;
 use cnn::{CompileOptions, LayerGraph, Network, Session, Tensor, Weights};
 use std::io::{Write, stdout};
 
-/// Prints the graph of high-level operators, on request the primitives, and the compiled program.
+/// Draws the network, or prints its graphs.
 pub fn run(args: &Graph, format: MessageFormat) -> Result<(), Failure> {
     let network = load_one(&args.model, format)?;
-    let build = || LayerGraph::from_network(&network).map_err(Failure::new);
-    let mut out = stdout().lock();
-    writeln!(out, "// {}: the Luminal graph\n{}", network.name, build()?)?;
+    let text = if args.svg || args.dot || args.mermaid { picture(args, &network)? } else { graphs(args, &network)? };
+    match &args.output {
+        Some(path) => write_file(path, text.as_bytes()),
+        None => Ok(stdout().lock().write_all(text.as_bytes())?),
+    }
+}
+
+fn picture(args: &Graph, network: &Network) -> Result<String, Failure> {
+    let depth = args.depth.and_then(|depth| usize::try_from(depth).ok());
+    let drawing = Drawing::new(network, depth).map_err(Failure::Message)?;
+    Ok(match args {
+        Graph { dot: true, .. } => draw::dot(&drawing),
+        Graph { mermaid: true, .. } => draw::mermaid(&drawing),
+        _ => draw::svg(&drawing),
+    })
+}
+
+/// The graph of high-level operators, on request the primitives, and the compiled program.
+fn graphs(args: &Graph, network: &Network) -> Result<String, Failure> {
+    let build = || LayerGraph::from_network(network).map_err(Failure::new);
+    let mut text = format!("// {}: the Luminal graph\n{}\n", network.name, build()?);
     if args.primitives {
         let mut primitives = build()?;
         primitives.decompose();
-        writeln!(out, "// {}: as Luminal's primitives\n{primitives}", network.name)?;
+        text.push_str(&format!("// {}: as Luminal's primitives\n{primitives}\n", network.name));
     }
-    let session = Session::from_network(&network, &zeros(&network)?, &CompileOptions::default())?;
-    writeln!(out, "// {}: compiled for this CPU\n{}", network.name, session.program_text())?;
-    Ok(())
+    let session = Session::from_network(network, &zeros(network)?, &CompileOptions::default())?;
+    text.push_str(&format!("// {}: compiled for this CPU\n{}\n", network.name, session.program_text()));
+    Ok(text)
 }
 
 /// Weights that only have the right shapes: the program's text does not depend on their values.
