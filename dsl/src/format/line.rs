@@ -9,6 +9,8 @@ use crate::MAX_SOURCE_BYTES;
 pub(super) struct Lines<'s> {
     lines: Vec<Line<'s>>,
     current: String,
+    /// Characters in it.
+    width: usize,
     /// Blanks before the next line's first token.
     indent: usize,
     /// Bytes so far.
@@ -32,8 +34,10 @@ impl<'s> Lines<'s> {
     pub fn push(&mut self, text: &str) {
         if self.current.is_empty() {
             self.current = " ".repeat(self.indent);
+            self.width = self.indent;
         }
         self.current.push_str(text);
+        self.width += text.chars().count();
     }
 
     /// Whether the current line has nothing yet.
@@ -43,7 +47,7 @@ impl<'s> Lines<'s> {
 
     /// Characters in the current line.
     pub fn column(&self) -> usize {
-        if self.is_fresh() { self.indent } else { self.current.chars().count() }
+        if self.is_fresh() { self.indent } else { self.width }
     }
 
     /// Ends the current line, if it has anything, and indents the next.

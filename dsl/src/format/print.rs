@@ -273,6 +273,9 @@ impl Meter {
     fn inside(&mut self, group: &Group<'_>) {
         self.has_ended |= group.is_broken;
         for (index, item) in group.items.iter().enumerate() {
+            if self.has_ended || !self.fits() {
+                return;
+            }
             self.nodes(item);
             let has_comma = index + 1 < group.items.len() || group.comma[0];
             self.column += usize::from(has_comma && !self.has_ended);
@@ -282,6 +285,9 @@ impl Meter {
 
     fn inside_body(&mut self, body: &Body<'_>) {
         self.has_ended |= body.is_broken;
+        if self.has_ended {
+            return;
+        }
         for part in &body.parts {
             part.bar.iter().for_each(|bar| self.leaf(bar));
             part.chains.iter().flatten().for_each(|step| self.nodes(step));
