@@ -26,7 +26,7 @@ Examples:
   cnn                                     classify 256 pictures of clothes with LeNet
   cnn check models/lenet.cnn              look for errors
   cnn fmt models                          bring files into the one style
-  cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic
+  cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic, memory
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
   cnn graph models/unet.cnn --svg         a picture of the network
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
@@ -39,7 +39,7 @@ pub enum Command {
     Check(Check),
     /// Bring files into the language's one style
     Fmt(Fmt),
-    /// Print the table of layers: output shape, parameters, multiply-accumulates
+    /// Print the table of layers and blocks: shapes, parameters, arithmetic, memory, receptive field
     Show(Show),
     /// Print the Rust code a file becomes
     Emit(Emit),
@@ -89,14 +89,33 @@ pub struct Check {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cnn show models/lenet.cnn --batch 32")]
+#[command(after_help = "\
+Columns: `params` trainable scalars; `MACs` multiply-accumulates of convolutions and dense layers; `memory` what the layer
+makes, in f32; `field` the receptive field, the part of the input that one element depends on, as rows and columns.
+
+Examples:
+  cnn show models/lenet.cnn --batch 32
+  cnn show models/torchvision/resnet.cnn --model ResNet50 --depth 1
+  cnn show models/lenet.cnn --json | jq .totals.memory_bytes")]
 pub struct Show {
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// Show shapes and arithmetic for a batch of this size
+    /// Show shapes, arithmetic and activations for a batch of this size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+
+    /// Open blocks down to this depth; 1 is the model's own steps. Without it, as deep as the table stays short
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth: Option<u32>,
+
+    /// The most characters of a line; the terminal's, when left out
+    #[arg(long, value_name = "N")]
+    pub width: Option<u16>,
+
+    /// Print one JSON object per model, with every layer unless there is a --depth
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

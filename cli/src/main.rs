@@ -10,6 +10,7 @@ mod number;
 mod output;
 mod picture;
 mod predictions;
+mod report;
 mod table;
 mod terminal;
 

@@ -28,7 +28,10 @@
 //! ```
 
 pub use cnn_ir::{Block, BlockId, Layer, Member};
-pub use cnn_ir::{BuildError, Builder, Cost, Network, NetworkBuilder, Op, Shape, TraceBuilder, group_digits, ops};
+pub use cnn_ir::{
+    BuildError, Builder, Cost, Memory, Network, NetworkBuilder, Op, ReceptiveField, Row, RowKind, Shape, TraceBuilder,
+    group_digits, ops,
+};
 pub use cnn_macros::cnn;
 pub use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, Tensor, TensorView, Weights};
 

@@ -24,7 +24,12 @@ pub fn run(args: &Demo) -> Result<(), Failure> {
     let started = Instant::now();
     let network = compile()?;
     let compiled = started.elapsed();
-    writeln!(out, "models/lenet.cnn, compiled in {}:\n\n{}", milliseconds(compiled), table::layers(&network, None))?;
+    writeln!(
+        out,
+        "models/lenet.cnn, compiled in {}:\n\n{}",
+        milliseconds(compiled),
+        table::layers(&network, table::Options::default())
+    )?;
 
     let started = Instant::now();
     let weights = cnn_models::weights::lenet()?;
