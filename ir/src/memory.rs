@@ -8,7 +8,7 @@ const ELEMENT: u64 = 4;
 /// The memory that one example takes, in bytes, everything being f32.
 ///
 /// While a layer runs, what it takes, what it makes, and every value that a later layer or an output still needs are in
-/// memory; inputs count from the beginning. Nothing is computed in place and kernels need nothing of their own, so an
+/// memory; inputs count from the beginning, and what exists in training only does not count. Nothing is computed in place and kernels need nothing of their own, so an
 /// engine may do with less, or take more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
@@ -58,18 +58,21 @@ impl Network {
         };
         // The layer after which a value is no longer needed; outputs are needed to the end.
         let mut last_use: Vec<usize> = (0..self.inputs.len()).map(|_| 0).chain(0..self.layers.len()).collect();
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.layers.iter().enumerate().filter(|(_, layer)| !layer.train_only) {
             layer.inputs.iter().for_each(|value| last_use[value.index()] = index);
         }
-        self.outputs.iter().for_each(|output| last_use[output.value.index()] = self.layers.len());
+        let outputs = self.outputs.iter().filter(|output| !output.train_only);
+        outputs.for_each(|output| last_use[output.value.index()] = self.layers.len());
         let mut ending: Vec<Vec<usize>> = vec![Vec::new(); self.layers.len() + 1];
         last_use.iter().enumerate().for_each(|(value, &layer)| ending[layer].push(value));
 
         let elements = |parameter: &Parameter| parameter.shape.iter().fold(1, |n: u64, &d| n.saturating_mul(d as u64));
-        let weights = self.parameters().iter().map(elements).fold(0, u64::saturating_add).saturating_mul(ELEMENT);
+        let held = self.parameters().into_iter().filter(|parameter| !self.layers[parameter.layer].train_only);
+        let weights = held.map(|parameter| elements(&parameter)).fold(0, u64::saturating_add).saturating_mul(ELEMENT);
         let mut live = (0..self.inputs.len()).map(bytes).fold(0, u64::saturating_add);
         let mut memory = Memory { weights, peak: live, peak_layer: None, activations: live };
-        for (layer, ended) in ending.iter().enumerate().take(self.layers.len()) {
+        let layers = ending.iter().enumerate().take(self.layers.len());
+        for (layer, ended) in layers.filter(|(layer, _)| !self.layers[*layer].train_only) {
             let made = self.activation_bytes(layer);
             live = live.saturating_add(made);
             memory.activations = memory.activations.saturating_add(made);

@@ -2,7 +2,8 @@
 
 use crate::network::join;
 use crate::{
-    Block, BlockId, BuildError, Builder, Fault, Input, Layer, Member, Network, Op, Output, Shape, Span, ValueId, codes,
+    Block, BlockId, BuildError, Builder, Fault, Input, Layer, Member, Network, Op, Output, ReceptiveField, Shape, Span,
+    ValueId, codes,
 };
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ pub struct NetworkBuilder {
     labelled: bool,
     /// How many `begin_train_only` are open.
     train_only: usize,
+    /// Of the values that were there when one was asked for.
+    fields: Vec<ReceptiveField>,
 }
 
 impl NetworkBuilder {
@@ -40,7 +43,14 @@ impl NetworkBuilder {
             outputs: Vec::new(),
             blocks: vec![root],
         };
-        Self { network, current: BlockId::ROOT, span: Span::default(), labelled: false, train_only: 0 }
+        Self {
+            network,
+            current: BlockId::ROOT,
+            span: Span::default(),
+            labelled: false,
+            train_only: 0,
+            fields: Vec::new(),
+        }
     }
 
     /// Sets the documentation of the current block; outside of all, the model's.
@@ -58,6 +68,12 @@ impl NetworkBuilder {
     pub fn shape(&self, value: ValueId) -> Option<&Shape> {
         let made = value < self.network.value_of(self.network.layers.len());
         made.then(|| self.network.shape(value))
+    }
+
+    /// The receptive field of a value made so far; `None` for a value of another network.
+    pub fn receptive_field(&mut self, value: ValueId) -> Option<&ReceptiveField> {
+        self.network.extend_receptive_fields(&mut self.fields);
+        self.fields.get(value.index())
     }
 
     /// The number of layers made so far.

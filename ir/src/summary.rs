@@ -15,13 +15,15 @@ pub struct Row {
     pub name: String,
     /// The full name.
     pub path: String,
-    /// The op as [`Op::summary`](crate::Op::summary) gives it, or the name of the block's definition.
+    /// The op as [`Op::summary`](crate::Op::summary) gives it, or the name of the block's definition, or what is shared.
     pub op: String,
+    /// Whether it exists in training only.
+    pub train_only: bool,
     /// The shapes of what comes in.
     pub inputs: Vec<Shape>,
     /// The shape of what comes out; of a block, what its last layer makes.
     pub output: Shape,
-    /// For one example; of a block, all that it contains.
+    /// For one example; of a block, all that it contains in inference, unless it exists in training only.
     pub cost: Cost,
     /// Bytes of what the layers make of one example.
     pub activation_bytes: u64,
@@ -74,6 +76,7 @@ impl Network {
                 name: input.name.clone(),
                 path: input.name.clone(),
                 op: "input".to_owned(),
+                train_only: false,
                 inputs: Vec::new(),
                 output: input.shape.clone(),
                 cost: Cost::default(),
@@ -101,14 +104,22 @@ impl Table<'_> {
             match *member {
                 Member::Layer(index) => {
                     let layer = &self.network.layers[index];
-                    self.add(RowKind::Layer(index), depth, path, &layer.name, layer.op.summary(), index..index + 1);
+                    let op = match layer.shares {
+                        Some(of) => format!("share {}", self.network.path(of)),
+                        None => layer.op.summary(),
+                    };
+                    self.add(RowKind::Layer(index), depth, path, &layer.name, op, index..index + 1);
                 }
                 Member::Block(inner) => {
                     let block = &self.network.blocks[inner.index()];
                     let Some(layers) = self.network.layers_of(inner) else { continue };
                     let is_open = depth + 1 < self.depth;
                     let kind = if is_open { RowKind::Open(inner) } else { RowKind::Folded(inner) };
-                    self.add(kind, depth, path, &block.name, block.definition.clone(), layers);
+                    let op = match block.shares {
+                        Some(of) => format!("share {}", self.network.block_path(of)),
+                        None => block.definition.clone(),
+                    };
+                    self.add(kind, depth, path, &block.name, op, layers);
                     if is_open {
                         self.add_members(inner, &join(path, &block.name), depth + 1);
                     }
@@ -119,17 +130,22 @@ impl Table<'_> {
 
     fn add(&mut self, kind: RowKind, depth: usize, path: &str, name: &str, op: String, layers: Range<usize>) {
         let network = self.network;
-        let last = network.value_of(layers.end - 1);
+        let layer = |index: usize| &network.layers[index];
+        let train_only = layers.clone().all(|index| layer(index).train_only);
+        let counted = || layers.clone().filter(|index| layer(*index).train_only == train_only);
+        // What a block makes is made in inference.
+        let last = network.value_of(counted().next_back().unwrap_or(layers.start));
         self.rows.push(Row {
             kind,
             depth,
             name: name.to_owned(),
             path: join(path, name),
             op,
+            train_only,
             inputs: network.values_into(layers.clone()).into_iter().map(|value| network.shape(value).clone()).collect(),
             output: network.shape(last).clone(),
-            cost: layers.clone().map(|layer| network.layer_cost(layer)).sum(),
-            activation_bytes: layers.map(|layer| network.activation_bytes(layer)).fold(0, u64::saturating_add),
+            cost: counted().map(|layer| network.layer_cost(layer)).sum(),
+            activation_bytes: counted().map(|layer| network.activation_bytes(layer)).fold(0, u64::saturating_add),
             receptive_field: self.fields[last.index()].clone(),
         });
     }
