@@ -201,11 +201,12 @@ impl Tree<'_> {
         ExprKind::Broken
     }
 
-    /// `130M` and `1.5G` in an `assert`.
+    /// `130M`, `1.5G` and, of bytes, `50MB` in an `assert`.
     fn magnitude(&self, digits: &str) -> Option<i64> {
         if !self.magnitudes {
             return None;
         }
+        let digits = digits.strip_suffix('B').unwrap_or(digits);
         let (number, zeros) = [('k', 3), ('M', 6), ('G', 9)]
             .into_iter()
             .find_map(|(suffix, zeros)| digits.strip_suffix(suffix).map(|number| (number, zeros)))?;
