@@ -36,6 +36,8 @@ struct Row {
     depth: usize,
     /// The op with its options, or the block's name.
     op: String,
+    /// Whether it exists in training only, and so does not count in the totals.
+    train_only: bool,
     inputs: Vec<Vec<usize>>,
     output: Vec<usize>,
     /// Trainable scalars; of a block, the sum over all that it contains, as in the next two.
@@ -106,6 +108,7 @@ impl<'n> Report<'n> {
                 path: row.path,
                 name: row.name,
                 op: row.op,
+                train_only: row.train_only,
             })
         });
         Self {

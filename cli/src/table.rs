@@ -59,7 +59,7 @@ fn rows_that_fit(network: &Network) -> Vec<Row> {
 /// Whether two rows in a row say the same, so that one stands for both.
 fn is_same(a: &Row, b: &Row) -> bool {
     let is_folded = |row: &Row| matches!(row.kind, RowKind::Folded(_));
-    let figures = |row: &Row| (row.depth, row.cost, row.activation_bytes);
+    let figures = |row: &Row| (row.depth, row.cost, row.activation_bytes, row.train_only);
     is_folded(a)
         && is_folded(b)
         && figures(a) == figures(b)
@@ -79,7 +79,7 @@ fn row_cells(run: &[Row], batch: Option<u32>) -> [String; COLUMNS] {
     let batched = u128::from(batch.unwrap_or(1));
     let mut cells = [
         format!("{indent}{name}"),
-        op,
+        if first.train_only { format!("{op} (training)") } else { op },
         inputs(&first.inputs, batch),
         shape(&last.output, batch),
         count(times(first.cost.params)),
