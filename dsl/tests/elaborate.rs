@@ -35,7 +35,11 @@ fn lenet() {
     let network = network(LENET);
     insta::assert_snapshot!(trace(&network));
     assert_eq!(network.cost().params, 61_706);
-    assert!(network.doc.starts_with("LeNet-5 (LeCun et al.") && network.doc.lines().count() == 2, "{}", network.doc);
+    assert!(
+        network.doc().starts_with("LeNet-5 (LeCun et al.") && network.doc().lines().count() == 2,
+        "{}",
+        network.doc()
+    );
     let parameters: Vec<String> = network.parameters().into_iter().map(|parameter| parameter.name).collect();
     let layers = ["c1", "c2", "f1", "f2", "f3"];
     let expected: Vec<String> =

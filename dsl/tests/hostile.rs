@@ -134,6 +134,8 @@ fn exploding_texts() -> Vec<(String, String)> {
         ("errors in a loop", body("repeat 100000 - 1 { rleu }")),
         ("long layer names", body("for i in 0..99999 { a{i}: relu }")),
         ("many presets of a large model", presets),
+        ("a long chain of presets", numbered(5_000, |i| format!("model P{i} = P{}\n", i + 1))),
+        ("a long circle of presets", numbered(5_000, |i| format!("model P{i} = P{}\n", (i + 1) % 5_000))),
     ]
     .map(|(name, text)| (name.to_owned(), text))
     .into()
