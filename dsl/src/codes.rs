@@ -20,6 +20,11 @@ macro_rules! codes {
 
 codes! {
     /// What an `assert` says is false. The message gives the figures of both sides; change the network, or the assertion.
+    ///
+    /// `params`, `macs` and `memory` are of the whole model. `memory` is in bytes: parameters and buffers, and the values
+    /// that are needed at once while one example runs, all in f32. `shape` and `receptive_field` are of the value at their
+    /// place; the latter is the size of the part of the input that one element depends on, along the axis where it is
+    /// smallest, padding included.
     ASSERTION_FAILED = "cnn::assertion_failed";
 
     /// A file that is used with `use "file.cnn"` cannot be: it cannot be read, or its path is not one within the project.
@@ -33,6 +38,10 @@ codes! {
 
     /// A number is not one: digits followed by letters, an integer beyond 64 bits, or a float that is not finite.
     BAD_NUMBER = "cnn::bad_number";
+
+    /// The three sizes of an input look like height, width and channels, as TensorFlow has them. Shapes are channels first
+    /// here, as in PyTorch: a picture of 224×224 with three channels is `[3, 224, 224]`.
+    CHANNELS_LAST = "cnn::channels_last";
 
     /// An integer divided by zero, or the remainder of a division by zero.
     DIVISION_BY_ZERO = "cnn::division_by_zero";
@@ -81,7 +90,7 @@ codes! {
     OVERFLOW = "cnn::overflow";
 
     /// A block calls itself, directly or through others, so its expansion would have no end. Write the repetition with
-    /// `repeat` or `for`.
+    /// `repeat` or `for`. Likewise, a preset is made of itself.
     RECURSION = "cnn::recursion";
 
     /// The text does not follow the grammar of the language.
@@ -105,6 +114,10 @@ codes! {
     /// A bracket is never closed, closed by another kind of bracket, or closed without being opened.
     UNBALANCED = "cnn::unbalanced";
 
+    /// Steps that no setting can reach: their condition is always false, one before it is always true, or their loop has
+    /// no rounds.
+    UNREACHABLE = "cnn::unreachable";
+
     /// The layer has no parameter of this name.
     UNKNOWN_ARGUMENT = "cnn::unknown_argument";
 
@@ -120,6 +133,10 @@ codes! {
     /// No model and no other block calls this block.
     UNUSED_BLOCK = "cnn::unused_block";
 
+    /// A label that names no parameters, and that nothing refers to: that of a join, of `identity`, of another value or of
+    /// `share`. Remove it, use it, or let it begin with `_`. The labels of layers, blocks and groups are never reported.
+    UNUSED_LABEL = "cnn::unused_label";
+
     /// A layer does not contribute to any output, so it would be computed in vain.
     UNUSED_LAYER = "cnn::unused_layer";
 
@@ -128,6 +145,10 @@ codes! {
 
     /// A parameter of a model or block is never used.
     UNUSED_PARAMETER = "cnn::unused_parameter";
+
+    /// The variable of a loop is never used. `repeat n { … }` is a loop without one; one that is there for its place in a
+    /// pattern has a name that begins with `_`.
+    UNUSED_VARIABLE = "cnn::unused_variable";
 }
 
 /// Every code, in the order of their names.

@@ -72,10 +72,20 @@ impl<'a, 's> Elaborator<'a, 's> {
         }
         let diagnostic = Diagnostic::error(&codes::UNKNOWN_LAYER, format!("there is no layer `{name}`"))
             .at(call.name.span, "unknown layer");
+        let body = &self.frame().definition.body;
+        let foreign = OpDef::find_alias(&suggest::plain(name));
+        // `c1 conv(6)`: a name with a number is likely none of a layer.
+        if call.parenthesis.is_none()
+            && foreign.is_none()
+            && name.ends_with(|c: char| c.is_ascii_digit())
+            && super::warnings::follows_closely(body, call.span)
+        {
+            let end = Span { start: call.span.end, ..call.span };
+            return self.cx.fail(diagnostic.edit("a label is followed by a colon", end, ":"));
+        }
         let labels: Vec<String> = self.labels();
         let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
         let names = layer_names(call.span, &self.cx).chain(params).chain(labels.iter().map(String::as_str));
-        let foreign = OpDef::find_alias(&suggest::plain(name));
         let meant = foreign.map(|def| def.name).or_else(|| suggest::nearest(name, names));
         let diagnostic = match meant {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),

@@ -1,4 +1,4 @@
-//! What can be said of a file before, and after, its models are expanded: names, recursion, sizes, and what is unused.
+//! What can be said of a file before, and after, its models are expanded: names, recursion and sizes.
 
 use super::context::Blocks;
 use super::expr::FUNCTIONS;
@@ -251,39 +251,5 @@ fn span(statement: &Statement<'_>) -> Option<Span> {
         Statement::Step(step) => Some(step.span),
         Statement::Loop(inner) => Some(inner.span),
         _ => None,
-    }
-}
-
-/// Warns of parameters that are never used, and of blocks that nothing calls.
-pub(super) fn warn_unused(file: &File<'_>, blocks: &Blocks<'_, '_>, report: &mut Report) {
-    let mut named = BTreeSet::new();
-    for definition in file.models.iter().chain(&file.blocks) {
-        let mut used = BTreeSet::new();
-        let mut see = |name: Name<'_>| {
-            used.insert(name.text.to_owned());
-        };
-        definition.body.iter().for_each(|statement| statement.each_name(&mut see));
-        for param in &definition.params {
-            param.default.iter().for_each(|default| default.each_name(&mut see));
-        }
-        definition.preset.iter().for_each(|preset| preset.each_name(&mut see));
-        for param in definition.params.iter().filter(|param| !used.contains(param.name.text)) {
-            let message = format!("the parameter `{}` is never used", param.name.text);
-            report.push(Diagnostic::warning(&codes::UNUSED_PARAMETER, message).at(param.name.span, ""));
-        }
-        used.remove(definition.name.text);
-        named.extend(used);
-    }
-    // A file of blocks alone is there to be used by others.
-    if file.models.is_empty() {
-        return;
-    }
-    let unused = blocks.list.iter().filter(|block| {
-        let Definition { head, name, .. } = block.definition;
-        head.source == 0 && !named.contains(name.text)
-    });
-    for Definition { name, .. } in unused.map(|block| block.definition) {
-        let message = format!("the block `{}` is never used", name.text);
-        report.push(Diagnostic::warning(&codes::UNUSED_BLOCK, message).at(name.span, ""));
     }
 }

@@ -165,7 +165,7 @@ impl<'a, 's> Elaborator<'a, 's> {
 
 impl<'s> Pattern<'s> {
     /// Every name in the pattern.
-    fn each(&self, see: &mut impl FnMut(Name<'s>)) {
+    pub fn each(&self, see: &mut impl FnMut(Name<'s>)) {
         match self {
             Pattern::Name(name) => see(*name),
             Pattern::Tuple(patterns, _) => patterns.iter().for_each(|pattern| pattern.each(see)),

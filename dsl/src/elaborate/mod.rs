@@ -20,6 +20,7 @@ mod models;
 mod params;
 mod share;
 mod value;
+mod warnings;
 
 use crate::Outline;
 use crate::diagnostic::Report;
@@ -59,7 +60,7 @@ pub(crate) fn elaborate(
     if report.errors() == 0
         && let Some(main) = files.first()
     {
-        checks::warn_unused(main, &blocks, report);
+        warnings::warn_unused(main, &blocks, report);
     }
     (networks, models.outlines())
 }

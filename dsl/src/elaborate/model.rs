@@ -195,6 +195,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         }
         self.inputs += 1;
         let sizes = self.sizes(shape);
+        super::warnings::warn_channels_last(shape, sizes.as_deref().unwrap_or_default(), self.cx.report);
         let mut value = None;
         if let Some(first_step) = self.first_step {
             let message = format!("the input `{}` comes after the first step", name.text);

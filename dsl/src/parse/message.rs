@@ -118,7 +118,7 @@ impl Unexpected<'_> {
         match found.text {
             ";" => diagnostic.edit("no `;` is needed", span, ""),
             _ if self.expected == ["`:`"] && self.before.is_some_and(|before| before.is("}")) => {
-                diagnostic.help("a colon follows a label with an index, `layer{i}: …`; branches begin with `|`")
+                diagnostic.help("a colon follows a label: `group: { … }`, `layer{i}: …`; branches begin with `|`")
             }
             "=" if self.expected == ["`:`"] => {
                 let start = self.before.map_or(span.start, |before| before.end() as u32);

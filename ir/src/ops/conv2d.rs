@@ -49,7 +49,7 @@ impl Conv2dSpec {
 
 impl OpSpec for Conv2dSpec {
     const NAME: &'static str = "Conv2d";
-    const ALIASES: &'static [&'static str] = &["convolution", "depthwiseconv"];
+    const ALIASES: &'static [&'static str] = &["convolution"];
     const DEF: OpDef = OpDef {
         name: "conv",
         doc: "convolution over rows and columns",
