@@ -133,8 +133,8 @@ codes! {
     /// No model and no other block calls this block.
     UNUSED_BLOCK = "cnn::unused_block";
 
-    /// A label that names no parameters, and that nothing refers to: that of a join, of `identity`, of another value or of
-    /// `share`. Remove it, use it, or let it begin with `_`. The labels of layers, blocks and groups are never reported.
+    /// A label that nothing refers to, of a join, of `identity` or of another value. Remove it, use it, or let it begin with
+    /// `_`. Other labels name parameters, or rows of a table, and are never reported.
     UNUSED_LABEL = "cnn::unused_label";
 
     /// A layer does not contribute to any output, so it would be computed in vain.

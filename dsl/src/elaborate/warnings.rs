@@ -117,8 +117,8 @@ fn warn_variables(inner: &Loop<'_>, statement: &Statement<'_>, report: &mut Repo
 
 /// The labels of a definition that are there to be used by name, and the names that are used.
 ///
-/// The label of a layer, block or group also names its parameters, and its row in tables; that of a join, of `identity`,
-/// of a value and of `share` does not name parameters, so it is for reference alone.
+/// The label of a layer, block, group or `share` also names its parameters, and its row in tables; that of a join, of
+/// `identity` and of a value is for reference alone.
 #[derive(Default)]
 struct Labels<'t, 's> {
     given: Vec<&'t Label<'s>>,
@@ -143,7 +143,7 @@ impl<'t, 's> Labels<'t, 's> {
             }
             Action::Share(shared) => {
                 self.used.insert(shared.name.text);
-                true
+                false
             }
             Action::Group(_) => false,
         };
