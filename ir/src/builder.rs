@@ -2,7 +2,7 @@
 
 use crate::{Fault, Op};
 
-/// The calls that make a network. Generated code and [`Network::replay`] make the same ones.
+/// The calls that make a network. Generated code and [`Network::replay`](crate::Network::replay) make the same ones.
 pub trait Builder {
     /// A value: an input, or what a layer makes.
     type Value: Clone;
