@@ -35,6 +35,8 @@ Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a project
+    New(New),
     /// Look for errors in a file
     Check(Check),
     /// Bring files into the language's one style
@@ -116,6 +118,23 @@ pub struct Show {
     /// Print one JSON object per model, with every layer unless there is a --depth
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The project is a Cargo package: a small network in a `.cnn` file, and a program that runs it.
+
+Examples:
+  cnn new flowers
+  cnn new flowers --path ../cnn")]
+pub struct New {
+    /// The folder to make; its name is the project's
+    #[arg(value_name = "NAME")]
+    pub folder: PathBuf,
+
+    /// Take the crate `cnn` from this folder, of a checkout, and not from crates.io
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

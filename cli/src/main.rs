@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         None => commands::demo::run(&args::Demo::default()),
         Some(Command::Demo(args)) => commands::demo::run(&args),
         Some(Command::Check(args)) => commands::check::run(&args, format),
+        Some(Command::New(args)) => commands::new::run(&args),
         Some(Command::Fmt(args)) => commands::fmt::run(&args, format),
         Some(Command::Show(args)) => commands::show::run(&args, format),
         Some(Command::Emit(args)) => commands::emit::run(&args, format),

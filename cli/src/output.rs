@@ -16,6 +16,32 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
+/// Makes a folder and fills it, by way of a temporary one beside it: it is there whole or not at all.
+pub fn new_folder(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {
+    let failure = |reason: String| Failure::Message(format!("cannot make `{}`: {reason}", path.display()));
+    match fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => fs::remove_dir(path).map_err(|error| failure(error.to_string()))?,
+        Ok(false) => return Err(failure("the folder exists and is not empty".into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return Err(failure("there is a file of this name, or it cannot be read".into())),
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let make = || {
+        let folder = temporary_folder(parent)?;
+        fill(folder.path())?;
+        fs::rename(folder.path(), path)
+    };
+    make().map_err(|error| failure(io::Error::from(error.kind()).to_string()))
+}
+
+/// Temporary folders are private; this one gets the rights of an ordinary one.
+fn temporary_folder(parent: &Path) -> io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.prefix(".cnn-").tempdir_in(parent)
+}
+
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let old = match OpenOptions::new().write(true).open(&target) {

@@ -7,5 +7,6 @@ pub mod explain;
 pub mod fmt;
 pub mod graph;
 pub mod import;
+pub mod new;
 pub mod predict;
 pub mod show;
