@@ -92,6 +92,23 @@ pub struct Check {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The project is a Cargo package: a small network in a `.cnn` file, and a program that runs it.
+
+Examples:
+  cnn new flowers
+  cnn new flowers --path ../cnn")]
+pub struct New {
+    /// The folder to make; its name is the project's
+    #[arg(value_name = "NAME")]
+    pub folder: PathBuf,
+
+    /// Take the crate `cnn` from this folder, of a checkout, and not from crates.io
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Columns: `params` trainable scalars; `MACs` multiply-accumulates of convolutions and dense layers; `memory` what the layer
 makes, in f32; `field` the receptive field, the part of the input that one element depends on, as rows and columns.
 
@@ -118,23 +135,6 @@ pub struct Show {
     /// Print one JSON object per model, with every layer unless there is a --depth
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The project is a Cargo package: a small network in a `.cnn` file, and a program that runs it.
-
-Examples:
-  cnn new flowers
-  cnn new flowers --path ../cnn")]
-pub struct New {
-    /// The folder to make; its name is the project's
-    #[arg(value_name = "NAME")]
-    pub folder: PathBuf,
-
-    /// Take the crate `cnn` from this folder, of a checkout, and not from crates.io
-    #[arg(long, value_name = "FOLDER")]
-    pub path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
