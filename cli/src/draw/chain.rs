@@ -4,6 +4,7 @@ use super::kind::{Kind, words};
 use super::model::{Content, Node};
 use super::text;
 use cnn::Op;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// One layer in a box, or words about the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,30 @@ pub struct Row {
     pub label: String,
     /// Whether it is a remark and no layer.
     pub remark: bool,
+    /// For a whole block in one box: a digest of its layers' words, which tells it from others of its definition.
+    pub inside: u64,
+}
+
+/// What is in a block.
+#[derive(Debug, Default)]
+pub struct Size {
+    /// The number of layers.
+    pub layers: usize,
+    /// Their parameters.
+    pub params: u64,
+    /// A digest of their words, in order.
+    pub digest: u64,
+}
+
+impl Size {
+    /// Counts a layer.
+    pub fn add(&mut self, op: &Op, params: u64) {
+        let mut hasher = DefaultHasher::new();
+        (self.digest, words(op)).hash(&mut hasher);
+        self.digest = hasher.finish();
+        self.layers += 1;
+        self.params = self.params.saturating_add(params);
+    }
 }
 
 /// The most characters of a row's words or label.
@@ -31,6 +56,7 @@ impl Row {
             text: text::shortened(text, MOST).into(),
             label: text::shortened(label, MOST).into(),
             remark: false,
+            inside: 0,
         }
     }
 
@@ -61,14 +87,15 @@ pub fn content(op: &Op, label: &str, shared: &str, inputs: usize) -> Content {
 }
 
 /// The box that stands for a whole block.
-pub fn folded(position: &str, name: &str, definition: &str, note: &str, layers: usize, params: u64) -> Vec<Row> {
+pub fn folded(position: &str, name: &str, definition: &str, note: &str, size: &Size) -> Vec<Row> {
     let words = [definition, name, position].into_iter().find(|word| !word.is_empty()).unwrap_or_default();
     let label = if name == words { "" } else { name };
+    let layers = size.layers;
     let plural = if layers == 1 { "" } else { "s" };
-    let mut rows = vec![Row::new(Kind::Block, words, label)];
-    rows.push(Row::remark(&match params {
+    let mut rows = vec![Row { inside: size.digest, ..Row::new(Kind::Block, words, label) }];
+    rows.push(Row::remark(&match size.params {
         0 => format!("{layers} layer{plural}"),
-        _ => format!("{layers} layer{plural}, {} parameters", text::count(params)),
+        params => format!("{layers} layer{plural}, {} parameters", text::count(params)),
     }));
     if !note.is_empty() {
         rows.push(Row::remark(note));

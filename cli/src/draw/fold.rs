@@ -1,6 +1,8 @@
 //! Folding equal neighbours: `×n`.
 
+use super::chain::Row;
 use super::flow::Flow;
+use super::kind::Kind;
 use super::model::{Content, Group, Level, Node, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -94,7 +96,13 @@ fn look_of_node(node: &Node) -> String {
         // Inputs and outputs are each their own.
         Content::Terminal(name) => format!("terminal {name:?} {:?} {:?}", node.takes, node.gives),
         Content::Rows(rows) => {
-            rows.iter().map(|row| format!("{:?}{:?}", row.text, letters(&row.label))).collect::<String>()
+            // The parameters of a block in one box may differ, as do the channels that come in.
+            let is_block = rows.first().is_some_and(|row| row.kind == Kind::Block);
+            let of_row = |row: &Row| {
+                let text = if row.remark && is_block { "" } else { &row.text };
+                format!("{text:?}{:?}{:x}", letters(&row.label), row.inside)
+            };
+            rows.iter().map(of_row).collect::<String>()
         }
         Content::Circle(sign) => (*sign).into(),
         Content::Bar(words) => words.clone(),
@@ -213,6 +221,9 @@ fn blur(node: &mut Node, other: &mut Node, is_last: bool) {
         (Content::Rows(rows), Content::Rows(others)) => {
             for (row, other) in rows.iter_mut().zip(others) {
                 blur_name(&mut row.label, &other.label, is_last);
+                if row.text != other.text {
+                    blur_remark(&mut row.text, &other.text);
+                }
             }
         }
         (Content::Group(group), Content::Group(other)) => {
@@ -234,5 +245,14 @@ fn blur_name(name: &mut String, other: &str, is_last: bool) {
     match other.strip_prefix(stem) {
         Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => *name = format!("{name}–{number}"),
         _ => *name = format!("{name}, …"),
+    }
+}
+
+/// Leaves of a remark what holds for another one as well.
+fn blur_remark(remark: &mut String, other: &str) {
+    let same = remark.split(", ").zip(other.split(", ")).take_while(|(part, other)| part == other);
+    *remark = same.map(|(part, _)| part).collect::<Vec<_>>().join(", ");
+    if remark.is_empty() {
+        "…".clone_into(remark);
     }
 }

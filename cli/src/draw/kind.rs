@@ -23,7 +23,7 @@ pub enum Kind {
     Shape,
     /// A whole block, folded into a box.
     Block,
-    /// Operators from outside, and words about a box.
+    /// Layers implemented in Rust, and words about a box.
     Other,
 }
 
@@ -98,6 +98,9 @@ const LEFT_OUT: &[&str] = &[
 
 /// The words for a layer, as papers have them: `conv 3×3, 64, stride 2`.
 pub fn words(op: &Op) -> String {
+    if Kind::of(op) == Kind::Other {
+        return op.summary();
+    }
     let fields = op.fields();
     let value = |name: &str| fields.iter().find(|field| field.name == name).map(|field| field.value.as_str());
     let groups = value("groups").filter(|groups| *groups != "1");

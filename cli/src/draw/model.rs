@@ -1,6 +1,6 @@
 //! What is drawn: levels of nodes, and what flows between them.
 
-use super::chain::{self, Row};
+use super::chain::{self, Row, Size};
 use super::flow::Flow;
 use super::{MAX_BOXES, fold, text};
 use cnn::{Block, BlockId, Member, Network};
@@ -345,9 +345,10 @@ impl Builder<'_> {
             instance.shares.map(|block| self.network.block_path(block)).map(|path| format!("shared with {path}"));
         let note = note.unwrap_or_default();
         if depth + 1 >= self.depth {
-            let (layers, params) = self.size(block);
-            let rows = chain::folded(&instance.name, &name, &definition, &note, layers, params);
-            return (layers > 0).then(|| self.node(Content::Rows(rows), takes, gives, instance.train_only));
+            let mut size = Size::default();
+            self.measure(block, &mut size);
+            let rows = chain::folded(&instance.name, &name, &definition, &note, &size);
+            return (size.layers > 0).then(|| self.node(Content::Rows(rows), takes, gives, instance.train_only));
         }
         let mut level = self.level(block, depth + 1);
         let inside = level.flow.nodes();
@@ -374,17 +375,16 @@ impl Builder<'_> {
         std::iter::successors(Some(block), around).any(|block| self.network.blocks[block.index()].shares.is_some())
     }
 
-    /// The number of layers of a block and its parameters.
-    fn size(&self, block: BlockId) -> (usize, u64) {
-        let mut size = (0, 0u64);
+    /// Counts the layers of a block.
+    fn measure(&self, block: BlockId, size: &mut Size) {
         for member in &self.network.blocks[block.index()].members {
-            let (layers, params) = match *member {
-                Member::Layer(layer) => (1, self.network.layer_cost(layer).params),
-                Member::Block(inner) => self.size(inner),
-            };
-            size = (size.0 + layers, size.1.saturating_add(params));
+            match *member {
+                Member::Layer(layer) => {
+                    size.add(&self.network.layers[layer].op, self.network.layer_cost(layer).params);
+                }
+                Member::Block(inner) => self.measure(inner, size),
+            }
         }
-        size
     }
 
     fn node(&self, content: Content, takes: Vec<Value>, gives: Vec<Value>, train_only: bool) -> Node {

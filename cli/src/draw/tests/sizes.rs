@@ -21,6 +21,18 @@ fn a_hundred_thousand_equal_layers_are_folded() {
 }
 
 #[test]
+fn growing_blocks_fold_at_any_depth() {
+    let text = "block grow { concat { | | batch_norm -> conv(4, 3, padding = 1) } }
+        model Dense { input x: [4, 8, 8] for i in 0..5 { layer{i}: grow } output y }";
+    for (depth, said) in [(None, "layer0–4"), (Some(1), ">3 layers<")] {
+        let text = svg(&Drawing::new(&network(text), depth).unwrap());
+        assert!(text.contains(said) && text.contains("×5") && text.contains("24×8×8"), "{text}");
+        // Widths that differ from layer to layer are not those of all.
+        assert!(!text.contains("8×8×8"), "{text}");
+    }
+}
+
+#[test]
 fn too_many_different_boxes_are_folded_or_refused() {
     let blocks = "block pair(n: int) { conv(n, 1) -> max_pool(1) }
         block many { for i in 1..300 { pair(i) } }";
