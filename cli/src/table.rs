@@ -28,7 +28,7 @@ const WORDS: usize = 4;
 pub fn layers(network: &Network, options: Options) -> String {
     let rows = match options.depth {
         Some(depth) => network.rows(depth as usize),
-        None => rows_that_fit(network),
+        None => network.rows_within(MOST_ROWS),
     };
     let batch = u128::from(options.batch.unwrap_or(1));
     let mut cells = vec![HEADER.map(str::to_owned)];
@@ -40,20 +40,6 @@ pub fn layers(network: &Network, options: Options) -> String {
     total[WORDS + 1] = grouped(u128::from(cost.macs) * batch);
     cells.push(total);
     format!("{}\n{}", align(cells, options.width), memory(network, options.batch))
-}
-
-/// The deepest table that is short, or the one that opens nothing.
-fn rows_that_fit(network: &Network) -> Vec<Row> {
-    let mut rows = network.rows(1);
-    for depth in 2.. {
-        let is_whole = !rows.iter().any(|row| matches!(row.kind, RowKind::Folded(_)));
-        let deeper = if is_whole { Vec::new() } else { network.rows(depth) };
-        if is_whole || deeper.len() > MOST_ROWS {
-            break;
-        }
-        rows = deeper;
-    }
-    rows
 }
 
 /// Whether two rows in a row say the same, so that one stands for both.

@@ -66,6 +66,20 @@ fn mobilenet_v2() {
     matches_torchvision("mobilenet_v2");
 }
 
+/// The receptive field of the last map, where there is a published figure.
+#[test]
+fn receptive_fields_are_the_published_ones() {
+    // VGG-16: Araujo et al., "Computing Receptive Fields of Convolutional Neural Networks", 2019. The others follow from
+    // the formula there: each 3×3 window adds twice the strides before it.
+    for (name, field) in [("vgg16_bn", 212), ("resnet18", 435), ("mobilenet_v2", 491)] {
+        let network = network(name);
+        let fields = network.receptive_fields();
+        let last = fields.iter().rfind(|field| !field.whole).unwrap();
+        assert_eq!(last.size(), [field, field], "{name}");
+        assert_eq!(last.stride(), [32.0, 32.0], "{name}");
+    }
+}
+
 /// The design's U-Net: skips go around by their labels.
 #[test]
 fn unet() {

@@ -88,6 +88,20 @@ impl Network {
         table.add_members(BlockId::ROOT, "", 0);
         table.rows
     }
+
+    /// The deepest table of no more than this many rows, or the one that opens nothing.
+    pub fn rows_within(&self, most: usize) -> Vec<Row> {
+        let mut rows = self.rows(1);
+        for depth in 2.. {
+            let is_whole = !rows.iter().any(|row| matches!(row.kind, RowKind::Folded(_)));
+            let deeper = if is_whole { Vec::new() } else { self.rows(depth) };
+            if is_whole || deeper.len() > most {
+                break;
+            }
+            rows = deeper;
+        }
+        rows
+    }
 }
 
 struct Table<'n> {

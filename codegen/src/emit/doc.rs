@@ -1,14 +1,19 @@
 //! The documentation of a model's type.
 
-use cnn_ir::{Network, group_digits};
+use cnn_ir::{Cost, Network, RowKind, group_digits};
 use std::fmt::Write;
 
-/// What the author wrote, then the table of layers.
+/// Blocks are open while the table has no more rows than this.
+const MOST_ROWS: usize = 50;
+
+/// What the author wrote, then the table of layers and blocks.
 pub(super) fn model_doc(network: &Network) -> String {
     let mut text = String::new();
-    let rows = (0..network.layers.len()).map(|index| {
-        let (layer, cost) = (&network.layers[index], network.layer_cost(index));
-        [network.path(index), layer.op.summary(), layer.shape.to_string(), count(cost.params), count(cost.macs)]
+    let rows = network.rows_within(MOST_ROWS).into_iter().filter(|row| !matches!(row.kind, RowKind::Input(_)));
+    let rows = rows.map(|row| {
+        // What an open block costs is told by the rows of its members.
+        let cost = if matches!(row.kind, RowKind::Open(_)) { Cost::default() } else { row.cost };
+        [row.path, row.op, row.output.to_string(), count(cost.params), count(cost.macs)]
     });
     let total = network.cost();
     let _ = if network.doc().is_empty() {
