@@ -7,7 +7,7 @@ use cnn_ir::Span;
 pub struct File<'s> {
     /// `use "blocks.cnn"`: the paths, without quotes.
     pub uses: Vec<Name<'s>>,
-    /// The blocks, in order.
+    /// The blocks and extern layers, in order.
     pub blocks: Vec<Definition<'s>>,
     /// The models, in order.
     pub models: Vec<Definition<'s>>,
@@ -22,7 +22,8 @@ pub struct Name<'s> {
     pub span: Span,
 }
 
-/// `model Name(params) { body }`, `block name(params) { body }` or `model Name = Other(arguments)`
+/// `model Name(params) { body }`, `block name(params) { body }`, `model Name = Other(arguments)` or
+/// `extern layer name(params) -> shape = path`
 #[derive(Debug)]
 pub struct Definition<'s> {
     /// The `///` lines above, joined by newlines.
@@ -30,6 +31,8 @@ pub struct Definition<'s> {
     pub name: Name<'s>,
     pub params: Vec<ParamDecl<'s>>,
     pub body: Vec<Statement<'s>>,
+    /// What a block that is an `extern layer` has instead of a body.
+    pub external: Option<External<'s>>,
     /// The model of which this one is a preset; then there is no body.
     pub preset: Option<Call<'s>>,
     /// From the keyword to the name; what is said about the definition as a whole points here.
@@ -42,6 +45,13 @@ pub struct Definition<'s> {
     pub lost_names: bool,
     /// The file has more statements than a network may have layers; expanding the model has no use.
     pub oversized: bool,
+}
+
+/// `-> in.shape = crate::layers::Scale`
+#[derive(Debug)]
+pub struct External<'s> {
+    pub shape: Expr<'s>,
+    pub path: Name<'s>,
 }
 
 /// `classes: int = 10`
@@ -239,6 +249,7 @@ impl<'s> Definition<'s> {
             name,
             params: Vec::new(),
             body: Vec::new(),
+            external: None,
             preset: None,
             head: name.span,
             broken_head: false,

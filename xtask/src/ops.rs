@@ -21,7 +21,8 @@ pub fn check(root: &Path) -> Vec<String> {
         Err(error) => return vec![format!("{SUITE}: {error}")],
     };
     let mut problems = Vec::new();
-    for (variant, file, spec) in OPS {
+    // What an extern layer computes is not ours; that it is called is tested in tests/tests/extern_layer.rs.
+    for (variant, file, spec) in OPS.iter().filter(|(variant, ..)| *variant != "Extern") {
         // Whole words: `AvgPool2dSpec` is also the end of `GlobalAvgPool2dSpec`.
         if !suite.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *spec) {
             problems.push(format!("the op `{variant}` has no problem in {SUITE}: nothing there names `{spec}`"));

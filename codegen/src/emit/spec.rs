@@ -1,9 +1,10 @@
 //! Specs as Rust expressions.
 
 use super::names::ident;
+use cnn_ir::ops::ExternSpec;
 use cnn_ir::{Field, Op};
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{ToTokens, format_ident, quote};
 use std::fmt::Write;
 
 /// The numbers of a block, each with the name of its field, in the order of its calls.
@@ -33,6 +34,9 @@ pub(super) fn outline(op: &Op, slots: &mut Slots) -> String {
 /// `argument` says of each number in turn whether it is an argument of the function, and which.
 pub(super) fn emit_spec(op: &Op, mut argument: impl FnMut() -> Option<Ident>) -> TokenStream {
     let spec = spec_name(op);
+    if let Op::Extern(layer) = op {
+        return emit_extern(layer, argument);
+    }
     let mut required = Vec::new();
     let mut set = Vec::new();
     let mut is_update = false;
@@ -64,6 +68,30 @@ pub(super) fn emit_spec(op: &Op, mut argument: impl FnMut() -> Option<Ident>) ->
         // `..new()` next to a full list of fields would be a needless update.
         quote! { #spec { #(#set),* } }
     }
+}
+
+/// `ExternSpec::new("scale", &[("factor", "2.0")], [4], [4], crate::Scale { factor: 2.0 })`
+fn emit_extern(layer: &ExternSpec, mut argument: impl FnMut() -> Option<Ident>) -> TokenStream {
+    let ExternSpec { name, arguments, input, output, path, .. } = layer;
+    let mut sizes = |shape: &[usize]| -> Vec<TokenStream> {
+        let size = |size: &usize| match argument() {
+            Some(name) => quote! { #name },
+            None => Literal::usize_unsuffixed(*size).into_token_stream(),
+        };
+        shape.iter().map(size).collect()
+    };
+    let (input, output) = (sizes(input), sizes(output));
+    let texts = arguments.iter().map(|(name, value)| quote! { (#name, #value) });
+    let fields = arguments.iter().map(|(name, value)| {
+        let (name, value) = (ident(name), literal(value));
+        quote! { #name: #value }
+    });
+    let path = literal_path(path);
+    quote! { ExternSpec::new(#name, &[#(#texts),*], [#(#input),*], [#(#output),*], #path { #(#fields),* }) }
+}
+
+fn literal_path(path: &str) -> TokenStream {
+    path.parse().unwrap_or_else(|_| quote! { ::core::compile_error!("a path that is no Rust path") })
 }
 
 /// The field's value with each of its sizes replaced; what is no size stays.

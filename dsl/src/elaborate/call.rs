@@ -220,6 +220,10 @@ impl<'a, 's> Elaborator<'a, 's> {
             Some(shape) => Input::Known(shape.clone()),
             None => Input::Unknown,
         };
+        if let Some(external) = &definition.external {
+            let value = if unknown { None } else { self.external(definition, external, &scope, step, name) };
+            return self.set_current(value, call.span);
+        }
         let (rounds, uncertain) = (self.rounds, self.uncertain);
         self.uncertain = false;
         self.net.set_place(step.span, step.label.is_some());

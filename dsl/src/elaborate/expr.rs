@@ -169,19 +169,22 @@ impl Scope<'_> {
         cx.fail(diagnostic)
     }
 
-    /// `in.channels`, `in.height`, `in.width`
+    /// `in.channels`, `in.height`, `in.width`, `in.shape`
     fn input(&self, field: Name<'_>, span: Span, cx: &mut Context<'_, '_>) -> Option<Value> {
-        const FIELDS: [&str; 3] = ["channels", "height", "width"];
+        const FIELDS: [&str; 4] = ["channels", "height", "width", "shape"];
         let Some(axis) = FIELDS.iter().position(|name| *name == field.text) else {
             let message = format!("`in` has no `{}`", field.text);
             let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(field.span, "");
             return cx.fail(match suggest::nearest(field.text, FIELDS) {
                 Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), field.span, meant),
-                None => diagnostic.note("it has `in.channels`, `in.height` and `in.width`"),
+                None => diagnostic.note("it has `in.channels`, `in.height`, `in.width` and `in.shape`"),
             });
         };
         match &self.input {
             Input::Unknown => None,
+            Input::Known(shape) if field.text == "shape" => {
+                Some(Value::List(shape.iter().map(|&size| Value::Int(size as i64)).collect()))
+            }
             Input::Known(shape) => match shape.get(axis) {
                 Some(&size) if shape.len() == 3 || axis == 0 => Some(Value::Int(size as i64)),
                 _ => {

@@ -12,6 +12,7 @@ mod call;
 mod checks;
 mod context;
 mod expr;
+mod external;
 mod fault;
 mod join;
 mod loops;

@@ -242,7 +242,12 @@ impl<'a, 's> Elaborator<'a, 's> {
     /// The sizes of an input's shape.
     fn sizes(&mut self, shape: &Expr<'s>) -> Option<Vec<usize>> {
         let value = self.value(shape)?;
-        let error = match &value {
+        self.sizes_of(&value, shape)
+    }
+
+    /// The sizes that a value is.
+    pub fn sizes_of(&mut self, value: &Value, shape: &Expr<'s>) -> Option<Vec<usize>> {
+        let error = match value {
             Value::List(items) => {
                 let sizes: Option<Vec<usize>> = items
                     .iter()

@@ -245,7 +245,9 @@ fn warn_definitions(file: &File<'_>, blocks: &Blocks<'_, '_>, report: &mut Repor
             param.default.iter().for_each(|default| default.each_name(&mut see));
         }
         definition.preset.iter().for_each(|preset| preset.each_name(&mut see));
-        for param in definition.params.iter().filter(|param| !used.contains(param.name.text)) {
+        // Those of an extern layer go to Rust.
+        let own = definition.params.iter().filter(|_| definition.external.is_none());
+        for param in own.filter(|param| !used.contains(param.name.text)) {
             let message = format!("the parameter `{}` is never used", param.name.text);
             report.push(Diagnostic::warning(&codes::UNUSED_PARAMETER, message).at(param.name.span, ""));
         }

@@ -12,6 +12,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "assert",
     "block",
     "else",
+    "extern",
     "false",
     "for",
     "if",
@@ -62,6 +63,9 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::close_list => "`]`",
         Rule::comma => "`,`",
         Rule::colon => "`:`",
+        Rule::arrow => "`->`",
+        Rule::keyword_layer => "`layer`",
+        Rule::rust_path => "the path of a Rust type",
         Rule::equals => "`=`",
         _ => return None,
     })

@@ -45,7 +45,7 @@ pub(crate) fn parse<'s>(text: &'s str, source: u32, report: &mut Report) -> File
         file.statements = std::mem::take(&mut parser.statements);
         match item {
             Some((Item::Model, definition)) => file.models.push(definition),
-            Some((Item::Block, definition)) => file.blocks.push(definition),
+            Some((Item::Block | Item::Extern, definition)) => file.blocks.push(definition),
             None => file.uses.extend(parser.used.take()),
         }
     }
@@ -89,6 +89,7 @@ pub(crate) fn parse_value<'s>(text: &'s str, report: &mut Report) -> Option<Expr
 enum Item {
     Model,
     Block,
+    Extern,
 }
 
 struct Parser<'s, 'r> {
@@ -123,6 +124,7 @@ impl<'s, 'r> Parser<'s, 'r> {
         let item = match keyword.text {
             "model" => Item::Model,
             "block" => Item::Block,
+            "extern" => Item::Extern,
             other => {
                 if sound {
                     match other {
@@ -133,7 +135,11 @@ impl<'s, 'r> Parser<'s, 'r> {
                 return None;
             }
         };
-        let mut definition = if sound { self.definition(item, doc) } else { self.only_name(doc) }?;
+        let mut definition = match item {
+            Item::Extern => self.external(doc, sound),
+            _ if sound => self.definition(item, doc),
+            _ => self.only_name(doc),
+        }?;
         definition.head = Span { start: keyword.start as u32, ..definition.name.span };
         if let Some(token) = self.peek().filter(|_| sound && !definition.broken_body) {
             match token.text {
@@ -159,6 +165,17 @@ impl<'s, 'r> Parser<'s, 'r> {
             Some(next) if next.is("use") => self.use_file(next),
             Some(_) => self.unexpected(&["`model`", "`block`"], Some(path)),
             None => {}
+        }
+    }
+
+    /// `extern layer name(params) -> shape = path`
+    fn external(&mut self, doc: String, sound: bool) -> Option<Definition<'s>> {
+        let words = self.tokens().filter(|token| token.kind != TokenKind::Doc);
+        let name = words.take(3).nth(2).filter(is_name).map(|token| self.name(token));
+        let read = if sound { self.read(Rule::extern_layer) } else { None };
+        match read.and_then(|pair| self.tree(&pair).extern_layer(pair)) {
+            Some(definition) => Some(Definition { doc, ..definition }),
+            None => Some(Definition { broken_head: true, broken_body: true, ..Definition::new(doc, name?) }),
         }
     }
 

@@ -151,12 +151,13 @@ pub(super) fn scan(text: &str, source: u32, report: &mut Report) -> Vec<Chunk> {
     chunks
 }
 
-/// `model Name`, `block name` and `use "file"` occur at the beginning of an item only, since the words are reserved.
+/// `model Name`, `block name`, `extern layer` and `use "file"` occur at the beginning of an item only, since the words are reserved.
 fn begins_item(token: Token<'_>, rest: &Tokens<'_>) -> bool {
     let next = || rest.clone().next().map(|next| next.kind);
     match token.text {
         "model" | "block" => matches!(next(), Some(TokenKind::Word | TokenKind::Number)),
         "use" => next() == Some(TokenKind::Text),
+        "extern" => rest.clone().next().is_some_and(|next| next.is("layer")),
         _ => false,
     }
 }

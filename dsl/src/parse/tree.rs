@@ -3,7 +3,9 @@
 use super::Rule;
 use crate::diagnostic::Report;
 use crate::source;
-use crate::syntax::{Argument, Call, Expr, Label, Name, ParamDecl, Pattern, Rounds, Statement, TypeExpr};
+use crate::syntax::{
+    Argument, Call, Definition, Expr, External, Label, Name, ParamDecl, Pattern, Rounds, Statement, TypeExpr,
+};
 use cnn_ir::Span;
 use pest::iterators::Pair;
 
@@ -22,6 +24,17 @@ impl<'r> Tree<'r> {
         let name = self.name(inner.next()?);
         let params = inner.next().map(|parameters| self.all(content(parameters), Self::parameter)).unwrap_or_default();
         Some((name, params))
+    }
+
+    pub fn extern_layer<'s>(&mut self, declaration: Pair<'s, Rule>) -> Option<Definition<'s>> {
+        let mut inner = content(declaration).peekable();
+        let name = self.name(inner.next()?);
+        let parameters = inner.next_if(|pair| pair.as_rule() == Rule::parameters);
+        let params = parameters.map(|parameters| self.all(content(parameters), Self::parameter)).unwrap_or_default();
+        let shape = self.expression(inner.next()?)?;
+        let path = self.name(inner.next()?);
+        let external = Some(External { shape, path });
+        Some(Definition { params, external, ..Definition::new(String::new(), name) })
     }
 
     pub fn input<'s>(&mut self, input: Pair<'s, Rule>) -> Option<Statement<'s>> {
@@ -169,10 +182,12 @@ pub(super) fn content<'s>(pair: Pair<'s, Rule>) -> impl Iterator<Item = Pair<'s,
             Rule::keyword_assert
                 | Rule::keyword_block
                 | Rule::keyword_else
+                | Rule::keyword_extern
                 | Rule::keyword_for
                 | Rule::keyword_if
                 | Rule::keyword_in
                 | Rule::keyword_input
+                | Rule::keyword_layer
                 | Rule::keyword_model
                 | Rule::keyword_output
                 | Rule::keyword_repeat
@@ -183,6 +198,7 @@ pub(super) fn content<'s>(pair: Pair<'s, Rule>) -> impl Iterator<Item = Pair<'s,
                 | Rule::close_list
                 | Rule::open_brace
                 | Rule::close_brace
+                | Rule::arrow
                 | Rule::comma
                 | Rule::colon
                 | Rule::dot

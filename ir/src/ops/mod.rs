@@ -61,6 +61,7 @@ macro_rules! for_each_op {
             MaxPool3d max_pool3d MaxPool3dSpec,
             AvgPool1d avg_pool1d AvgPool1dSpec,
             AvgPool3d avg_pool3d AvgPool3dSpec,
+            Extern extern_layer ExternSpec,
         }
     };
 }
@@ -104,8 +105,7 @@ macro_rules! define_ops {
             fn from(spec: $spec) -> Self { Op::$variant(spec) }
         })*
 
-        /// Every op of the language, in the order of the list.
-        pub static OPS: &[OpDef] = &[$($spec::DEF),*];
+        const ALL: &[OpDef] = &[$($spec::DEF),*];
 
         impl OpDef {
             /// Whether the op joins several values; see [`OpSpec::JOINS`].
@@ -164,6 +164,14 @@ macro_rules! define_ops {
 }
 for_each_op!(define_ops);
 
+/// Every op of the language, in the order of the list, but the last: extern layers are called by names of their own.
+pub static OPS: &[OpDef] = match ALL {
+    [ops @ .., _] => ops,
+    [] => &[],
+};
+
+pub use extern_layer::ExternLayer;
+
 pub use gelu::GeluApproximate;
 pub use pad2d::PadMode;
 pub use upsample2d::{UpsampleMode, UpsampleTap};
@@ -191,6 +199,9 @@ impl Op {
     /// assert_eq!(Op::from(spec).summary(), "conv kernel 5×3, padding 2");
     /// ```
     pub fn summary(&self) -> String {
+        if let Op::Extern(spec) = self {
+            return spec.summary();
+        }
         let mut text = self.def().name.to_owned();
         let told_by_shapes = |field: &Field| {
             let name = field.name;

@@ -236,6 +236,11 @@ impl<'a> Primitives<'a> {
         self.make(Function(name, Box::new(move |_| vec![Tensor::new(values.clone())])), &[], shape)
     }
 
+    /// What a function makes of a tensor with a batch.
+    pub fn function(&mut self, function: Function, x: &Node, shape: &[usize]) -> Node {
+        self.make(function, &[&x.view()], shape.to_vec())
+    }
+
     /// The larger of two tensors of one shape, element by element; NaN loses.
     pub fn maximum(&mut self, a: &Node, b: &Node) -> Node {
         let column = [a.elements(), 1];

@@ -1,7 +1,7 @@
 //! The reference: layers in Luminal's primitives, run by Luminal's executor.
 
 use super::decompose_layers;
-use crate::graph::{BATCH, LayerGraph, Port, layers};
+use crate::graph::{BATCH, LayerGraph, Port, extern_layer, layers};
 use crate::session::check_inputs;
 use crate::{Error, Tensor, Weights};
 use cnn_ir::{MAX_ELEMENTS, Op};
@@ -43,6 +43,9 @@ impl Reference {
     pub fn new(mut graph: LayerGraph, weights: &Weights) -> Result<Self, Error> {
         graph.check_weights(weights)?;
         for (_, layer, _) in layers(&graph.graph) {
+            if let Op::Extern(spec) = &layer.op {
+                extern_layer(&layer.path, spec)?;
+            }
             if taps(&layer.op) > MAX_TAPS {
                 let reason = format!("the reference takes kernels of at most {MAX_TAPS} elements");
                 return Err(Error::Graph { place: layer.path.clone(), reason });

@@ -12,6 +12,7 @@ use super::kernels::conv_transpose2d::{self, ConvTranspose2d, PlainConvTranspose
 use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
 use super::kernels::dense::{self, Dense, PlainDense};
+use super::kernels::extern_layer::Extern;
 use super::kernels::gather::Gather;
 use super::kernels::local_response_norm::LocalResponseNorm;
 use super::kernels::norm::Norm;
@@ -139,6 +140,7 @@ static TABLE: &[Row] = table! {
     Conv3d on Isa::ALL, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
     MaxPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
     AvgPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
+    Extern on Isa::ALL, if |spec, layer, weights| true => Extern::new(spec, layer)?;
 };
 
 /// Operators whose kernels apply an activation to what they make.

@@ -9,6 +9,7 @@ pub use layer::{Activation, InputOp, LayerOp, ParameterOp};
 
 use crate::{Error, Weights};
 use cnn_ir::Shape;
+use cnn_ir::ops::{ExternLayer, ExternSpec};
 use luminal::graph::Graph;
 use luminal::op::Operator;
 use luminal::prelude::petgraph::Direction;
@@ -16,6 +17,7 @@ use luminal::prelude::petgraph::visit::EdgeRef;
 use luminal::prelude::{Compiler, NodeIndex, ShapeTracker, ToIdsMut, move_references};
 use luminal::shape::symbolic::Expression;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// The name of the symbolic batch dimension.
 pub const BATCH: char = 'b';
@@ -84,6 +86,21 @@ impl LayerGraph {
         let nodes: Vec<&mut NodeIndex> = ports.chain(self.parameters.iter_mut().map(|p| &mut p.node)).collect();
         self.graph.compile(pass, nodes);
     }
+}
+
+/// What computes a layer that is implemented in Rust.
+///
+/// # Errors
+/// Only the declaration is known, as in a `.cnn` file that is read at run time.
+pub(crate) fn extern_layer<'a>(path: &str, spec: &'a ExternSpec) -> Result<&'a Arc<dyn ExternLayer>, Error> {
+    spec.layer.as_ref().ok_or_else(|| {
+        let ExternSpec { name, path: implementation, .. } = spec;
+        let reason = format!(
+            "`{name}` is an extern layer, implemented in Rust by `{implementation}`; it runs only in the crate that has \
+             this type, from the code that `cnn!` or a build script makes"
+        );
+        Error::Graph { place: path.to_owned(), reason }
+    })
 }
 
 /// A source of a node: which node, which of its outputs, and how it is read.

@@ -11,6 +11,7 @@ pub(crate) mod conv2d_copy;
 pub(crate) mod conv2d_plain;
 pub(crate) mod conv_transpose2d;
 pub(crate) mod dense;
+pub(crate) mod extern_layer;
 pub(crate) mod gather;
 pub(crate) mod gemm;
 pub(crate) mod local_response_norm;
