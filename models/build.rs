@@ -8,6 +8,7 @@ const CLASSIC: &[&str] = &[
     "alexnet",
     "batch_norm_convnet",
     "densenet",
+    "efficientnet_lite0",
     "googlenet",
     "group_norm_net",
     "lenet",

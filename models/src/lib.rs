@@ -15,6 +15,7 @@
 cnn::include_model!("alexnet");
 cnn::include_model!("batch_norm_convnet");
 cnn::include_model!("densenet");
+cnn::include_model!("efficientnet_lite0");
 cnn::include_model!("googlenet");
 cnn::include_model!("group_norm_net");
 cnn::include_model!("lenet");

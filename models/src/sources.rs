@@ -1,4 +1,4 @@
-//! The `.cnn` texts.
+//! The `.cnn` texts. Those in `blocks/` have no models; others use them.
 
 macro_rules! sources {
     ($($name:ident $file:literal;)*) => {
@@ -12,7 +12,10 @@ macro_rules! sources {
 sources! {
     ALEXNET "alexnet.cnn";
     BATCH_NORM_CONVNET "batch_norm_convnet.cnn";
+    BLOCKS_CONV "blocks/conv.cnn";
+    BLOCKS_RESIDUAL "blocks/residual.cnn";
     DENSENET "densenet.cnn";
+    EFFICIENTNET_LITE0 "efficientnet_lite0.cnn";
     GOOGLENET "googlenet.cnn";
     GROUP_NORM_NET "group_norm_net.cnn";
     LENET "lenet.cnn";

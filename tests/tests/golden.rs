@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use cnn::{CompileOptions, LayerGraph, Network, Session, Tensor, Weights};
-use cnn_dsl::{Settings, Sources};
+use cnn_dsl::Settings;
 use cnn_runtime::Reference;
 use cnn_tests::formula;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ struct Golden {
     input: Vec<usize>,
     parameters: u64,
     output_f64: Vec<f64>,
-    /// Torchvision's: the multiply-accumulates, and the tensors by their published names.
+    /// Of networks with published weights: the multiply-accumulates, and the tensors by their names.
     macs: Option<u64>,
     tensors: Option<BTreeMap<String, Vec<usize>>>,
 }
@@ -29,8 +29,7 @@ fn root() -> PathBuf {
 
 /// A shipped model, interpreted.
 fn network(file: &str, model: &str) -> Network {
-    let text = fs::read_to_string(root().join("models").join(file)).unwrap();
-    let sources = Sources::new(file, text);
+    let sources = cnn_codegen::read_source(&root().join("models").join(file), file).unwrap().sources;
     let compilation = cnn_dsl::compile(&sources, &Settings::default());
     assert!(compilation.diagnostics.is_empty(), "{:?}", compilation.diagnostics);
     compilation.models.into_iter().find(|network| network.name == model).unwrap()
@@ -98,8 +97,9 @@ fn check_reference(file: &str, model: &str, name: &str, tolerance: f64) {
 }
 
 macro_rules! parity {
-    ($($test:ident: $check:ident($file:literal, $model:literal, $golden:literal, $tolerance:literal);)*) => {
+    ($($(#[$attribute:meta])? $test:ident: $check:ident($file:literal, $model:literal, $golden:literal, $tolerance:literal);)*) => {
         $(#[test]
+        $(#[$attribute])?
         fn $test() {
             $check($file, $model, $golden, $tolerance);
         })*
@@ -110,25 +110,64 @@ parity! {
     lenet: check("lenet.cnn", "LeNet", "lenet", 1e-5);
     lenet_reference: check_reference("lenet.cnn", "LeNet", "lenet", 1e-5);
     alexnet: check("alexnet.cnn", "AlexNet", "alexnet", 1e-4);
+    #[ignore = "slow"]
+    alexnet_reference: check_reference("alexnet.cnn", "AlexNet", "alexnet", 1e-4);
     vgg11: check("vgg.cnn", "Vgg11", "vgg11", 1e-4);
+    #[ignore = "slow"]
+    vgg11_reference: check_reference("vgg.cnn", "Vgg11", "vgg11", 1e-4);
     nin: check("nin.cnn", "Nin", "nin", 1e-4);
+    #[ignore = "slow"]
+    nin_reference: check_reference("nin.cnn", "Nin", "nin", 1e-4);
     googlenet: check("googlenet.cnn", "GoogLeNet", "googlenet", 1e-4);
+    #[ignore = "slow"]
+    googlenet_reference: check_reference("googlenet.cnn", "GoogLeNet", "googlenet", 1e-4);
     resnet18: check("resnet.cnn", "ResNet18", "resnet18", 1e-4);
+    #[ignore = "slow"]
+    resnet18_reference: check_reference("resnet.cnn", "ResNet18", "resnet18", 1e-4);
     resnet34_flat: check("resnet_flat.cnn", "ResNet34Flat", "resnet34_flat", 1e-4);
+    #[ignore = "slow"]
+    resnet34_flat_reference: check_reference("resnet_flat.cnn", "ResNet34Flat", "resnet34_flat", 1e-4);
     densenet: check("densenet.cnn", "DenseNet", "densenet", 1e-4);
+    #[ignore = "slow"]
+    densenet_reference: check_reference("densenet.cnn", "DenseNet", "densenet", 1e-4);
+    efficientnet_lite0: check("efficientnet_lite0.cnn", "EfficientNetLite0", "efficientnet_lite0", 1e-4);
+    #[ignore = "slow"]
+    efficientnet_lite0_reference: check_reference("efficientnet_lite0.cnn", "EfficientNetLite0", "efficientnet_lite0", 1e-4);
     mnist_convnet: check("mnist_convnet.cnn", "MnistConvNet", "mnist_convnet", 1e-4);
+    #[ignore = "slow"]
+    mnist_convnet_reference: check_reference("mnist_convnet.cnn", "MnistConvNet", "mnist_convnet", 1e-4);
     cifar_bn: check("batch_norm_convnet.cnn", "BatchNormConvNet", "cifar_bn", 1e-4);
     cifar_bn_reference: check_reference("batch_norm_convnet.cnn", "BatchNormConvNet", "cifar_bn", 1e-4);
     group_norm: check("group_norm_net.cnn", "GroupNormNet", "group_norm", 1e-4);
     group_norm_reference: check_reference("group_norm_net.cnn", "GroupNormNet", "group_norm", 1e-4);
     torchvision_alexnet: check("torchvision/alexnet.cnn", "AlexNet", "torchvision/alexnet", 1e-4);
+    #[ignore = "slow"]
+    torchvision_alexnet_reference: check_reference("torchvision/alexnet.cnn", "AlexNet", "torchvision/alexnet", 1e-4);
     torchvision_vgg11: check("torchvision/vgg.cnn", "Vgg11", "torchvision/vgg11", 1e-4);
+    #[ignore = "slow"]
+    torchvision_vgg11_reference: check_reference("torchvision/vgg.cnn", "Vgg11", "torchvision/vgg11", 1e-4);
     torchvision_vgg16: check("torchvision/vgg.cnn", "Vgg16", "torchvision/vgg16", 1e-4);
+    #[ignore = "slow"]
+    torchvision_vgg16_reference: check_reference("torchvision/vgg.cnn", "Vgg16", "torchvision/vgg16", 1e-4);
     torchvision_vgg16_bn: check("torchvision/vgg.cnn", "Vgg16Bn", "torchvision/vgg16_bn", 1e-4);
+    #[ignore = "slow"]
+    torchvision_vgg16_bn_reference: check_reference("torchvision/vgg.cnn", "Vgg16Bn", "torchvision/vgg16_bn", 1e-4);
     torchvision_resnet18: check("torchvision/resnet.cnn", "ResNet18", "torchvision/resnet18", 1e-4);
+    #[ignore = "slow"]
+    torchvision_resnet18_reference: check_reference("torchvision/resnet.cnn", "ResNet18", "torchvision/resnet18", 1e-4);
     torchvision_resnet34: check("torchvision/resnet.cnn", "ResNet34", "torchvision/resnet34", 1e-4);
+    #[ignore = "slow"]
+    torchvision_resnet34_reference: check_reference("torchvision/resnet.cnn", "ResNet34", "torchvision/resnet34", 1e-4);
     torchvision_resnet50: check("torchvision/resnet.cnn", "ResNet50", "torchvision/resnet50", 1e-4);
+    #[ignore = "slow"]
+    torchvision_resnet50_reference: check_reference("torchvision/resnet.cnn", "ResNet50", "torchvision/resnet50", 1e-4);
     torchvision_googlenet: check("torchvision/googlenet.cnn", "GoogLeNet", "torchvision/googlenet", 1e-4);
+    #[ignore = "slow"]
+    torchvision_googlenet_reference: check_reference("torchvision/googlenet.cnn", "GoogLeNet", "torchvision/googlenet", 1e-4);
     torchvision_densenet121: check("torchvision/densenet.cnn", "DenseNet121", "torchvision/densenet121", 1e-4);
+    #[ignore = "slow"]
+    torchvision_densenet121_reference: check_reference("torchvision/densenet.cnn", "DenseNet121", "torchvision/densenet121", 1e-4);
     torchvision_mobilenet_v2: check("torchvision/mobilenet_v2.cnn", "MobileNetV2", "torchvision/mobilenet_v2", 1e-4);
+    #[ignore = "slow"]
+    torchvision_mobilenet_v2_reference: check_reference("torchvision/mobilenet_v2.cnn", "MobileNetV2", "torchvision/mobilenet_v2", 1e-4);
 }

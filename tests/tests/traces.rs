@@ -4,6 +4,7 @@
 
 use cnn::TraceBuilder;
 use cnn_dsl::{Settings, Sources};
+use std::path::Path;
 
 /// The calls of the interpreter for the first model of a text.
 fn interpreted(text: &str) -> String {
@@ -33,8 +34,12 @@ macro_rules! same_calls {
 
 /// The calls of the interpreter for a model of a shipped file.
 fn interpreted_file(file: &str, model: &str) -> String {
-    let text = cnn_models::sources::ALL.iter().find(|(name, _)| *name == file).unwrap().1;
-    let compilation = cnn_dsl::compile(&Sources::new(file, text), &Settings::default());
+    let text = |file: &Path| cnn_models::sources::ALL.iter().find(|(name, _)| Path::new(name) == file).unwrap().1;
+    let mut sources = Sources::new(file, text(Path::new(file)));
+    while let [used, ..] = sources.missing().as_slice() {
+        sources.add(used, text(&Path::new(file).with_file_name(used)).into());
+    }
+    let compilation = cnn_dsl::compile(&sources, &Settings::default());
     let mut trace = TraceBuilder::new();
     compilation.models.iter().find(|network| network.name == model).unwrap().replay(&mut trace).unwrap();
     trace.text().to_owned()
@@ -58,6 +63,7 @@ shipped! {
     "alexnet.cnn": cnn_models, AlexNet;
     "batch_norm_convnet.cnn": cnn_models, BatchNormConvNet;
     "densenet.cnn": cnn_models, DenseNet;
+    "efficientnet_lite0.cnn": cnn_models, EfficientNetLite0;
     "googlenet.cnn": cnn_models, GoogLeNet;
     "group_norm_net.cnn": cnn_models, GroupNormNet;
     "lenet.cnn": cnn_models, LeNet;

@@ -25,7 +25,7 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
         Some(path) => Some(read_classes(path, network.shape(network.outputs[output].value)[0])?),
         None => None,
     };
-    let preparation = Preparation::new(&input.shape, args.fit, args.invert, &args.mean, &args.std)?;
+    let preparation = Preparation::new(&input.shape, &args.picture)?;
     let weights = Weights::open(&args.weights)?;
     let mut session = Session::from_network(&network, &weights, &CompileOptions::default())?;
     let shape = [&[1], &input.shape[..]].concat();
