@@ -96,6 +96,8 @@ fn words_have_their_scopes() {
         ("    for (a, b) in stages { vgg(a, b) }", "in", "keyword.control"),
         ("    conv(8, 3, padding = same_tf)", "same_tf", "constant.language"),
         ("    assert params < 1.5M and shape == [1]", "1.5M", "constant.numeric"),
+        ("    assert memory < 20MB", "20MB", "constant.numeric"),
+        ("extern layer patches(size: int = 2) -> in.shape = crate::Patches", "patches", "entity.name.function"),
         ("    assert params < 1.5M and shape == [1]", "shape", "variable.other"),
         ("    b: share encoder", "share", "keyword.other"),
         ("use \"blocks.cnn\"", "\"blocks.cnn\"", "string.quoted.double"),
