@@ -32,7 +32,8 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 /// A name without what spellings differ in: `MaxPool2d` → `maxpool`.
 pub(crate) fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace('_', "");
-    name.strip_suffix("2d").map(str::to_owned).unwrap_or(name)
+    let bare = ["1d", "2d", "3d"].iter().find_map(|axes| name.strip_suffix(axes));
+    bare.map(str::to_owned).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -42,7 +43,9 @@ mod tests {
     #[test]
     fn finds_the_name_that_was_meant() {
         let ops = ["conv", "dense", "max_pool", "avg_pool", "relu", "softmax"];
-        for (name, meant) in [("conf", "conv"), ("MaxPool2d", "max_pool"), ("Conv2d", "conv"), ("rleu", "relu")] {
+        for (name, meant) in
+            [("conf", "conv"), ("MaxPool2d", "max_pool"), ("Conv2d", "conv"), ("conv1d", "conv"), ("rleu", "relu")]
+        {
             assert_eq!(nearest(name, ops), Some(meant));
         }
         assert_eq!(nearest("kernel_size", ["channels", "kernel", "stride"]), Some("kernel"));

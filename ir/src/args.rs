@@ -1,5 +1,6 @@
 //! How a call in the language becomes an op: parameters, values and the checks between them.
 
+use crate::ops::axes::axis_names;
 use crate::window::Padding;
 use crate::{Fault, codes};
 use std::collections::BTreeMap;
@@ -67,19 +68,16 @@ pub enum Kind {
     Float,
     /// A boolean.
     Bool,
-    /// One size for both axes, or a pair (height, width).
-    Pair,
-    /// An integer, a pair, four sides (top, bottom, left, right), or a word: `same`, `same_tf`, `valid`.
+    /// One size for all axes, or one for each, as (height, width).
+    Axes,
+    /// The same, where the word `none` keeps the input's size.
+    AxesOrNone,
+    /// An integer, one for each axis, one for each side, as (top, bottom, left, right), or a word: `same`, `same_tf`,
+    /// `valid`.
     Padding,
-    /// The same along one axis: an integer, a pair (before, after), or one of those words.
-    Ends,
-    /// The same for volumes: an integer, a triple, six sides (front, back, top, bottom, left, right), or a word.
-    Faces,
-    /// One size for all three axes, or a triple (depth, height, width).
-    Triple,
-    /// An integer, a pair (rows, columns) or four sides (top, bottom, left, right).
+    /// An integer, one for each axis, or one for each side.
     Sides,
-    /// A factor for both axes, or a pair (height, width).
+    /// A factor for all axes, or one for each.
     Scale,
     /// Integers in brackets or parentheses; one alone needs neither.
     Sizes,
@@ -95,13 +93,13 @@ impl Kind {
             Kind::Int => "an integer",
             Kind::Float => "a number",
             Kind::Bool => "`true` or `false`",
-            Kind::Pair => "an integer or a pair (height, width)",
-            Kind::Padding => "an integer, a pair, four sides (top, bottom, left, right), `same`, `same_tf` or `valid`",
-            Kind::Ends => "an integer, a pair (before, after), `same`, `same_tf` or `valid`",
-            Kind::Faces => "an integer, a triple (depth, height, width), six sides, `same`, `same_tf` or `valid`",
-            Kind::Triple => "an integer or a triple (depth, height, width)",
-            Kind::Sides => "an integer, a pair (rows, columns) or four sides (top, bottom, left, right)",
-            Kind::Scale => "a number or a pair (height, width)",
+            Kind::Axes => "an integer or one for each axis, as (height, width)",
+            Kind::AxesOrNone => "an integer or one for each axis, as (height, width), or `none`",
+            Kind::Padding => {
+                "an integer, one for each axis, one for each side, as (top, bottom, left, right), `same`, `same_tf` or `valid`"
+            }
+            Kind::Sides => "an integer, one for each axis, or one for each side, as (top, bottom, left, right)",
+            Kind::Scale => "a number or one for each axis, as (height, width)",
             Kind::Sizes => "integers, as in `[16, 5, 5]`",
             Kind::Word(words) => return one_of(words),
         };
@@ -115,11 +113,11 @@ impl Kind {
         match (self, value) {
             (kind, Value::Int(_)) => !matches!(kind, Kind::Bool | Kind::Word(_)),
             (Kind::Float | Kind::Scale, Value::Float(_)) | (Kind::Bool, Value::Bool(_)) => true,
-            (Kind::Pair | Kind::Ends, Value::Tuple(v)) => v.len() == 2 && ints(v),
-            (Kind::Triple, Value::Tuple(v)) => v.len() == 3 && ints(v),
-            (Kind::Faces, Value::Tuple(v)) => matches!(v.len(), 3 | 6) && ints(v),
-            (Kind::Scale, Value::Tuple(v)) => v.len() == 2 && numbers(v),
-            (Kind::Padding | Kind::Sides, Value::Tuple(v)) => matches!(v.len(), 2 | 4) && ints(v),
+            (Kind::Axes | Kind::Padding | Kind::Sides, Value::Tuple(v)) => !v.is_empty() && ints(v),
+            (Kind::AxesOrNone, Value::Tuple(v)) => {
+                !v.is_empty() && v.iter().all(|v| matches!(v, Value::Int(_)) || is_none(v))
+            }
+            (Kind::Scale, Value::Tuple(v)) => !v.is_empty() && numbers(v),
             (Kind::Sizes, Value::Tuple(v) | Value::List(v)) => ints(v),
             (kind, Value::Word(w)) => kind.words().contains(&w.as_str()),
             _ => false,
@@ -129,7 +127,8 @@ impl Kind {
     /// The bare words the kind accepts.
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Kind::Padding | Kind::Ends | Kind::Faces => PADDING_WORDS,
+            Kind::Padding => PADDING_WORDS,
+            Kind::AxesOrNone => &["none"],
             Kind::Word(words) => words,
             _ => &[],
         }
@@ -143,6 +142,10 @@ fn one_of(words: &[&str]) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
+}
+
+fn is_none(value: &Value) -> bool {
+    matches!(value, Value::Word(word) if word == "none")
 }
 
 const PADDING_WORDS: &[&str] = &["same", "same_tf", "valid"];
@@ -233,114 +236,74 @@ impl Args {
         }
     }
 
-    pub(crate) fn pair(&self, name: &'static str) -> Result<[usize; 2], Fault> {
-        self.pair_of(name, 1)
+    /// One size for each of D axes.
+    pub(crate) fn axes<const D: usize>(&self, name: &'static str) -> Result<[usize; D], Fault> {
+        self.axes_of(name, 1)
     }
 
-    /// A pair of integers of at least `least`.
-    pub(crate) fn pair_of(&self, name: &'static str, least: i64) -> Result<[usize; 2], Fault> {
-        match self.0.get(name) {
-            Some(&Value::Int(v)) => Ok([at_least(name, v, least)?; 2]),
-            Some(Value::Tuple(v)) => match v.as_slice() {
-                &[Value::Int(a), Value::Int(b)] => Ok([at_least(name, a, least)?, at_least(name, b, least)?]),
-                _ => Err(missing(name)),
-            },
-            _ => Err(missing(name)),
-        }
+    /// One integer of at least `least` for each of D axes.
+    pub(crate) fn axes_of<const D: usize>(&self, name: &'static str, least: i64) -> Result<[usize; D], Fault> {
+        self.each(name, |value| int(name, value, least))
     }
 
-    pub(crate) fn pair_or(&self, name: &'static str, default: [usize; 2]) -> Result<[usize; 2], Fault> {
-        if self.has(name) { self.pair(name) } else { Ok(default) }
+    pub(crate) fn axes_or<const D: usize>(&self, name: &'static str, default: [usize; D]) -> Result<[usize; D], Fault> {
+        if self.has(name) { self.axes(name) } else { Ok(default) }
     }
 
-    /// One size per axis.
-    pub(crate) fn triple(&self, name: &'static str) -> Result<[usize; 3], Fault> {
-        match (self.0.get(name), self.sizes(name)?.as_slice()) {
-            (Some(Value::Int(_)), &[size]) => Ok([at_least(name, size, 1)?; 3]),
-            (_, &[d, h, w]) => Ok([at_least(name, d, 1)?, at_least(name, h, 1)?, at_least(name, w, 1)?]),
-            _ => Err(missing(name)),
-        }
+    /// One size for each axis, `none` being the input's.
+    pub(crate) fn axes_or_same<const D: usize>(
+        &self,
+        name: &'static str,
+        input: [usize; D],
+    ) -> Result<[usize; D], Fault> {
+        let given: [Option<usize>; D] =
+            self.each(name, |value| if is_none(value) { Ok(None) } else { int(name, value, 1).map(Some) })?;
+        Ok(std::array::from_fn(|axis| given[axis].unwrap_or(input[axis])))
     }
 
-    pub(crate) fn triple_or(&self, name: &'static str, default: [usize; 3]) -> Result<[usize; 3], Fault> {
-        if self.has(name) { self.triple(name) } else { Ok(default) }
-    }
-
-    pub(crate) fn padding(&self, name: &'static str) -> Result<Padding, Fault> {
-        match self.padding_word(name) {
-            Some(padding) => Ok(padding),
-            None => self.sides(name).map(Padding::Sides),
-        }
-    }
-
-    /// What a word or a missing argument says.
-    fn padding_word(&self, name: &'static str) -> Option<Padding> {
-        match self.0.get(name) {
-            Some(Value::Word(w)) if w == "same" => Some(Padding::Same),
-            Some(Value::Word(w)) if w == "same_tf" => Some(Padding::SameTf),
-            None | Some(Value::Word(_)) => Some(Padding::Sides([0; 4])),
-            Some(_) => None,
-        }
-    }
-
-    /// Padding along one axis, as that of the columns.
-    pub(crate) fn ends(&self, name: &'static str) -> Result<Padding, Fault> {
-        if let Some(padding) = self.padding_word(name) {
-            return Ok(padding);
-        }
-        match *self.sizes(name)?.as_slice() {
-            [both] => Ok(Padding::Sides([0, 0, at_least(name, both, 0)?, at_least(name, both, 0)?])),
-            [before, after] => Ok(Padding::Sides([0, 0, at_least(name, before, 0)?, at_least(name, after, 0)?])),
-            _ => Err(missing(name)),
-        }
-    }
-
-    /// Padding along the depth, as that of the rows, and of rows and columns.
-    pub(crate) fn faces(&self, name: &'static str) -> Result<[Padding; 2], Fault> {
-        if let Some(padding) = self.padding_word(name) {
-            return Ok([padding; 2]);
-        }
-        let sizes = self.sizes(name)?;
-        let sizes = sizes.iter().map(|&size| at_least(name, size, 0)).collect::<Result<Vec<_>, _>>()?;
-        match sizes[..] {
-            [all] => Ok([Padding::Sides([all, all, 0, 0]), Padding::Sides([all; 4])]),
-            [d, h, w] => Ok([Padding::Sides([d, d, 0, 0]), Padding::Sides([h, h, w, w])]),
-            [front, back, t, b, l, r] => Ok([Padding::Sides([front, back, 0, 0]), Padding::Sides([t, b, l, r])]),
-            _ => Err(missing(name)),
-        }
-    }
-
-    /// Top, bottom, left, right.
-    pub(crate) fn sides(&self, name: &'static str) -> Result<[usize; 4], Fault> {
-        let side = |v: &Value| match v {
-            Value::Int(v) => at_least(name, *v, 0),
-            _ => Err(missing(name)),
-        };
-        match self.0.get(name) {
-            None => Err(missing(name)),
-            Some(Value::Tuple(v)) => match v.as_slice() {
-                [h, w] => Ok([side(h)?, side(h)?, side(w)?, side(w)?]),
-                [t, b, l, r] => Ok([side(t)?, side(b)?, side(l)?, side(r)?]),
-                _ => Err(missing(name)),
-            },
-            Some(v) => Ok([side(v)?; 4]),
-        }
-    }
-
-    /// Factors for height and width.
-    pub(crate) fn scale(&self, name: &'static str) -> Result<[f64; 2], Fault> {
-        let number = |v: &Value| match *v {
+    /// Factors for D axes.
+    pub(crate) fn scale<const D: usize>(&self, name: &'static str) -> Result<[f64; D], Fault> {
+        self.each(name, |value| match *value {
             Value::Int(v) => Ok(v as f64),
             Value::Float(v) => Ok(v),
             _ => Err(missing(name)),
-        };
+        })
+    }
+
+    pub(crate) fn padding<const S: usize>(&self, name: &'static str) -> Result<Padding<S>, Fault> {
+        match self.0.get(name) {
+            Some(Value::Word(w)) if w == "same" => Ok(Padding::Same),
+            Some(Value::Word(w)) if w == "same_tf" => Ok(Padding::SameTf),
+            None | Some(Value::Word(_)) => Ok(Padding::Sides([0; S])),
+            Some(_) => self.sides(name).map(Padding::Sides),
+        }
+    }
+
+    /// Before and after each axis, for S sides: top, bottom, left, right.
+    pub(crate) fn sides<const S: usize>(&self, name: &'static str) -> Result<[usize; S], Fault> {
+        match self.0.get(name) {
+            Some(Value::Tuple(items)) if 2 * items.len() == S => {
+                let axes = items.iter().map(|value| int(name, value, 0)).collect::<Result<Vec<_>, _>>()?;
+                Ok(std::array::from_fn(|side| axes[side / 2]))
+            }
+            Some(Value::Tuple(items)) if items.len() != S => Err(count(name, items, S / 2, " for each side or axis")),
+            _ => self.each(name, |value| int(name, value, 0)),
+        }
+    }
+
+    /// One value for each of N places, or one for all of them.
+    fn each<T: Copy, const N: usize>(
+        &self,
+        name: &'static str,
+        read: impl Fn(&Value) -> Result<T, Fault>,
+    ) -> Result<[T; N], Fault> {
         match self.0.get(name) {
             None => Err(missing(name)),
-            Some(Value::Tuple(v)) => match v.as_slice() {
-                [h, w] => Ok([number(h)?, number(w)?]),
-                _ => Err(missing(name)),
-            },
-            Some(v) => Ok([number(v)?; 2]),
+            Some(Value::Tuple(items)) => {
+                let values = items.iter().map(read).collect::<Result<Vec<T>, _>>()?;
+                <[T; N]>::try_from(values).map_err(|_| count(name, items, N, " for each axis"))
+            }
+            Some(value) => Ok([read(value)?; N]),
         }
     }
 
@@ -375,6 +338,22 @@ fn at_least(name: &'static str, value: i64, least: i64) -> Result<usize, Fault> 
             Err(Fault::new(&codes::BAD_ARGUMENT, format!("`{name}` must be {limit}, not {value}")).about(name))
         }
     }
+}
+
+/// An integer of at least `least`.
+fn int(name: &'static str, value: &Value, least: i64) -> Result<usize, Fault> {
+    match *value {
+        Value::Int(value) => at_least(name, value, least),
+        _ => Err(missing(name)),
+    }
+}
+
+/// A tuple that is too short or too long.
+fn count(name: &'static str, items: &[Value], axes: usize, for_each: &str) -> Fault {
+    let plural = if axes == 1 { "axis" } else { "axes" };
+    let message = format!("`{name}` has {} values, but the input has {axes} {plural}", items.len());
+    let advice = format!("use one for all of them, or one{for_each}: {}", axis_names(axes));
+    Fault::new(&codes::BAD_ARGUMENT, message).about(name).advice(advice)
 }
 
 fn missing(name: &'static str) -> Fault {

@@ -93,11 +93,12 @@ impl TensorSpec {
     }
 }
 
-/// Declares a spec: the fields that `new` takes, then the others with their defaults.
+/// Declares a spec: the fields that `new` takes, then the others with their defaults. It may have sizes, such as the number
+/// of its axes.
 macro_rules! spec {
     (
         $(#[$meta:meta])*
-        $spec:ident {
+        $spec:ident $(<$($size:ident),+>)? {
             $($(#[$req_meta:meta])* $req:ident: $req_ty:ty,)*
             ;
             $($(#[$opt_meta:meta])* $opt:ident: $opt_ty:ty = $default:expr,)*
@@ -105,12 +106,12 @@ macro_rules! spec {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
-        pub struct $spec {
+        pub struct $spec $(<$(const $size: usize),+>)? {
             $($(#[$req_meta])* pub $req: $req_ty,)*
             $($(#[$opt_meta])* pub $opt: $opt_ty,)*
         }
 
-        impl $spec {
+        impl $(<$(const $size: usize),+>)? $spec $(<$($size),+>)? {
             /// The spec with PyTorch's defaults for all other fields.
             #[allow(clippy::new_without_default)]
             pub fn new($($req: $req_ty),*) -> Self {

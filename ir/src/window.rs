@@ -1,44 +1,43 @@
 //! The geometry that convolutions and pools share.
 
+use crate::ops::axes::{axis_name, set_axes};
 use crate::{Fault, Fix, Shape, codes};
 use std::ops::Range;
 
 /// Padding as written, before it is known what `same` amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Padding {
-    /// Top, bottom, left, right.
-    Sides([usize; 4]),
+pub enum Padding<const S: usize> {
+    /// Before and after each axis: top, bottom, left, right.
+    Sides([usize; S]),
     /// PyTorch's `same`: output as large as the input; stride 1 only; an odd row or column goes to the bottom or right.
     Same,
     /// TensorFlow's `SAME`: ⌈input / stride⌉ outputs; an odd row or column goes to the bottom or right.
     SameTf,
 }
 
-/// A sliding window over the two spatial axes.
+/// A window that slides over D axes, with S = 2·D sides.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// Height and width of the kernel.
-    pub kernel_size: [usize; 2],
+pub struct Window<const D: usize, const S: usize> {
+    /// Sizes of the kernel.
+    pub kernel_size: [usize; D],
     /// Step between outputs.
-    pub stride: [usize; 2],
-    /// Top, bottom, left, right.
-    pub padding: [usize; 4],
+    pub stride: [usize; D],
+    /// Before and after each axis: top, bottom, left, right.
+    pub padding: [usize; S],
     /// Distance between taps; 1 = none.
-    pub dilation: [usize; 2],
+    pub dilation: [usize; D],
     /// Round the number of outputs up instead of down, as PyTorch does.
     pub ceil_mode: bool,
 }
 
-const AXES: [&str; 2] = ["height", "width"];
-
-impl Window {
-    /// Rows and columns of the output: ⌊(n + p − d(k−1) − 1)/s⌋ + 1 on each axis, `p` being both sides together.
+impl<const D: usize, const S: usize> Window<D, S> {
+    /// Sizes of the output: ⌊(n + p − d(k−1) − 1)/s⌋ + 1 on each axis, `p` being both sides together.
     ///
     /// With `ceil_mode` the division rounds up, but the last window must start inside the input or its first padding
     /// (PyTorch's `pooling_output_shape`).
-    pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2], Fault> {
-        let mut output = [0; 2];
-        for axis in 0..2 {
+    pub fn output_size(&self, input: [usize; D]) -> Result<[usize; D], Fault> {
+        let mut output = [0; D];
+        for axis in 0..D {
             let (n, k, s, d) = (input[axis], self.kernel_size[axis], self.stride[axis], self.dilation[axis]);
             let (before, after) = (self.padding[2 * axis], self.padding[2 * axis + 1]);
             if k == 0 || s == 0 || d == 0 {
@@ -62,7 +61,7 @@ impl Window {
     }
 
     fn too_large(&self, axis: usize, n: usize, padded: usize, extent: usize) -> Fault {
-        let (k, d, name) = (self.kernel_size[axis], self.dilation[axis], AXES[axis]);
+        let (k, d, name) = (self.kernel_size[axis], self.dilation[axis], axis_name(D, axis));
         let pad = padded - n;
         let input = if pad == 0 { "input" } else { "padded input" };
         let mut fault = Fault::new(
@@ -78,30 +77,26 @@ impl Window {
             _ => format!("input {name} {n} + padding {pad} = {padded}"),
         });
         if d == 1 {
-            fault.fix(Fix::SetArgument {
-                advice: format!("the largest {name} that fits is {padded}"),
-                name: "kernel",
-                value: if self.kernel_size[0] == self.kernel_size[1] {
-                    padded.to_string()
-                } else {
-                    let mut kernel = self.kernel_size;
-                    kernel[axis] = padded;
-                    format!("({}, {})", kernel[0], kernel[1])
-                },
-            })
+            let mut kernel = self.kernel_size;
+            if kernel == [k; D] {
+                kernel = [padded; D];
+            } else {
+                kernel[axis] = padded;
+            }
+            fault.fix(set_axes("kernel", kernel, format!("the largest {name} that fits is {padded}")))
         } else {
             fault.advice("use a smaller kernel, less dilation or more padding")
         }
     }
 
-    /// Resolves `same` and `same_tf` for this window over an input of the given height and width.
-    pub fn resolve_padding(&self, padding: Padding, input: [usize; 2]) -> Result<[usize; 4], Fault> {
-        let mut sides = [0; 4];
+    /// Resolves `same` and `same_tf` for this window over an input of these sizes.
+    pub fn resolve_padding(&self, padding: Padding<S>, input: [usize; D]) -> Result<[usize; S], Fault> {
+        let mut sides = [0; S];
         match padding {
             Padding::Sides(sides) => return Ok(sides),
-            Padding::Same if self.stride != [1, 1] => {
-                let [h, w] = self.stride;
-                return Err(Fault::new(&codes::BAD_ARGUMENT, format!("padding `same` needs stride 1, not ({h}, {w})"))
+            Padding::Same if self.stride != [1; D] => {
+                let stride = self.stride.map(|size| size.to_string()).join(", ");
+                return Err(Fault::new(&codes::BAD_ARGUMENT, format!("padding `same` needs stride 1, not ({stride})"))
                     .about("padding")
                     .fix(Fix::SetArgument {
                         advice: "for a stride, TensorFlow's rule has a name of its own".into(),
@@ -111,7 +106,7 @@ impl Window {
             }
             Padding::Same | Padding::SameTf => {}
         }
-        for axis in 0..2 {
+        for axis in 0..D {
             let (n, s) = (input[axis], self.stride[axis]);
             let extent = self.dilation[axis].saturating_mul(self.kernel_size[axis].saturating_sub(1)).saturating_add(1);
             let outputs = n.div_ceil(s.max(1));
@@ -126,22 +121,6 @@ impl Window {
 /// The windows of adaptive pooling along an axis of `n` elements: ⌊i·n/outputs⌋ to before ⌈(i+1)·n/outputs⌉, as PyTorch.
 pub(crate) fn adaptive_windows(n: usize, outputs: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     (0..outputs).map(move |i| i * n / outputs..((i + 1) * n).div_ceil(outputs))
-}
-
-/// Channels, height and width of the single input of a layer that works on maps.
-pub(crate) fn map_input(layer: &str, inputs: &[&Shape]) -> Result<[usize; 3], Fault> {
-    let shape = single_input(layer, inputs)?;
-    shape.as_map().ok_or_else(|| {
-        Fault::new(
-            &codes::BAD_RANK,
-            format!("`{layer}` takes a map (channels, height, width), but the value here is {shape}"),
-        )
-        .advice(if shape.len() == 1 {
-            "after `flatten` or `dense` there are no rows and columns left; move this layer before them"
-        } else {
-            "give the input three sizes, channels first"
-        })
-    })
 }
 
 /// The single input of a layer.

@@ -88,7 +88,7 @@ fn global_ops_see_the_whole_input() {
 
 #[test]
 fn other_axes_count_on_their_own() {
-    let sequence = chain(&[1, 64], vec![Conv1dSpec::new(1, 1, 5).into(), MaxPool1dSpec::new(2, 2).into()]);
+    let sequence = chain(&[1, 64], vec![Conv1dSpec::new(1, 1, [5]).into(), MaxPool1dSpec::new([2], [2]).into()]);
     assert_eq!(sequence.receptive_fields()[2].size(), [6]);
     let volume = chain(&[1, 8, 16, 16], vec![Conv3dSpec::new(1, 1, [1, 3, 5]).into()]);
     assert_eq!(volume.receptive_fields()[1].size(), [1, 3, 5]);

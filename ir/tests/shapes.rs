@@ -232,6 +232,18 @@ fn rows_and_columns() {
     assert_eq!(shape("adaptive_max_pool", &[("size", int(0))], &[5, 13, 2]), Err("cnn::bad_argument"));
     assert_eq!(shape("global_max_pool", &[], &[5, 3, 2]), Ok(vec![5, 1, 1]));
 
+    let none = Value::Tuple(vec![word("none"), int(3)]);
+    assert_eq!(shape("adaptive_avg_pool", &[("size", none)], &[5, 13, 2]), Ok(vec![5, 13, 3]));
+    assert_eq!(shape("adaptive_avg_pool", &[("size", word("none"))], &[5, 13]), Ok(vec![5, 13]));
+    assert_eq!(shape("adaptive_avg_pool", &[("size", word("all"))], &[5, 13]), Err("cnn::bad_argument"));
+    let ratio = |ratio, input: &[usize]| {
+        shape("fractional_max_pool", &[("kernel", int(2)), ("output_ratio", Value::Float(ratio))], input)
+    };
+    assert_eq!(ratio(0.7, &[3, 9, 7]), Ok(vec![3, 6, 4]));
+    assert_eq!(ratio(0.7, &[3, 9, 7, 5]), Ok(vec![3, 6, 4, 3]));
+    assert_eq!(ratio(1.0, &[3, 9, 7]), Err("cnn::bad_argument"));
+    assert_eq!(ratio(0.1, &[3, 9, 7]), Err("cnn::bad_argument"));
+    assert_eq!(ratio(0.7, &[3, 9]), Err("cnn::bad_rank"));
     let fractional = |kernel, size| {
         shape("fractional_max_pool", &[("kernel", int(kernel)), ("output_size", size), ("seed", int(7))], &[3, 9, 7])
     };
@@ -297,39 +309,43 @@ fn channels_and_elements() {
 
 #[test]
 fn sequences_and_volumes() {
-    let conv = |op, kernel, more: &[(&str, Value)], input: &[usize]| {
-        shape(op, &[&[("channels", int(2)), ("kernel", kernel)], more].concat(), input)
+    let conv = |kernel, more: &[(&str, Value)], input: &[usize]| {
+        shape("conv", &[&[("channels", int(2)), ("kernel", kernel)], more].concat(), input)
     };
-    assert_eq!(conv("conv1d", int(3), &[], &[4, 9]), Ok(vec![2, 7]));
-    assert_eq!(conv("conv1d", int(3), &[("padding", tuple([2, 0])), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
-    assert_eq!(conv("conv1d", int(4), &[("padding", word("same"))], &[4, 9]), Ok(vec![2, 9]));
-    assert_eq!(conv("conv1d", int(3), &[("padding", word("same_tf")), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
-    assert_eq!(conv("conv1d", int(3), &[("groups", int(3))], &[4, 9]), Err("cnn::groups_mismatch"));
-    assert_eq!(conv("conv1d", int(3), &[], &[4, 9, 9]), Err("cnn::bad_rank"));
-    assert_eq!(conv("conv3d", int(3), &[], &[4, 9, 8, 7]), Ok(vec![2, 7, 6, 5]));
-    assert_eq!(conv("conv3d", tuple([1, 2, 3]), &[("padding", int(1))], &[4, 9, 8, 7]), Ok(vec![2, 11, 9, 7]));
+    assert_eq!(conv(int(3), &[], &[4, 9]), Ok(vec![2, 7]));
+    assert_eq!(conv(int(3), &[("padding", tuple([2, 0])), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
+    assert_eq!(conv(int(4), &[("padding", word("same"))], &[4, 9]), Ok(vec![2, 9]));
+    assert_eq!(conv(int(3), &[("padding", word("same_tf")), ("stride", int(2))], &[4, 9]), Ok(vec![2, 5]));
+    assert_eq!(conv(int(3), &[("groups", int(3))], &[4, 9]), Err("cnn::groups_mismatch"));
+    assert_eq!(conv(int(3), &[], &[4, 9, 8, 7]), Ok(vec![2, 7, 6, 5]));
+    assert_eq!(conv(tuple([1, 2, 3]), &[("padding", int(1))], &[4, 9, 8, 7]), Ok(vec![2, 11, 9, 7]));
     let six = [("padding", tuple([1, 0, 2, 0, 0, 3])), ("stride", tuple([2, 1, 3]))];
-    assert_eq!(conv("conv3d", int(3), &six, &[4, 9, 8, 7]), Ok(vec![2, 4, 8, 3]));
-    assert_eq!(conv("conv3d", int(3), &[("padding", word("same"))], &[4, 9, 8, 7]), Ok(vec![2, 9, 8, 7]));
-    assert_eq!(conv("conv3d", tuple([3, 3]), &[], &[4, 9, 8, 7]), Err("cnn::bad_argument"));
-    assert_eq!(conv("conv3d", tuple([9, 3, 3]), &[], &[4, 8, 8, 7]), Err("cnn::kernel_too_large"));
-    assert_eq!(conv("conv3d", int(3), &[], &[4, 9, 8]), Err("cnn::bad_rank"));
+    assert_eq!(conv(int(3), &six, &[4, 9, 8, 7]), Ok(vec![2, 4, 8, 3]));
+    assert_eq!(conv(int(3), &[("padding", word("same"))], &[4, 9, 8, 7]), Ok(vec![2, 9, 8, 7]));
+    assert_eq!(conv(tuple([3, 3]), &[], &[4, 9, 8, 7]), Err("cnn::bad_argument"));
+    assert_eq!(conv(tuple([9, 3, 3]), &[], &[4, 8, 8, 7]), Err("cnn::kernel_too_large"));
+    assert_eq!(conv(int(3), &[], &[4, 9, 8, 7, 6]), Err("cnn::bad_rank"));
+    assert_eq!(conv(tuple([3, 3]), &[], &[4, 9]), Err("cnn::bad_argument"));
+    assert_eq!(conv(int(3), &[("padding", tuple([1, 2, 3]))], &[4, 9, 8]), Err("cnn::bad_argument"));
+    let circular = ("padding_mode", word("circular"));
+    assert_eq!(conv(int(3), &[("padding", int(9)), circular.clone()], &[4, 9, 9]), Ok(vec![2, 25, 25]));
+    assert_eq!(conv(int(3), &[("padding", int(9)), circular], &[4, 8, 9]), Err("cnn::bad_argument"));
 
     let pool =
         |op, kernel, more: &[(&str, Value)], input: &[usize]| shape(op, &[&[("kernel", kernel)], more].concat(), input);
     let ceil = [("ceil_mode", Value::Bool(true))];
-    assert_eq!(pool("max_pool1d", int(2), &ceil, &[3, 7]), Ok(vec![3, 4]));
-    assert_eq!(pool("avg_pool1d", int(3), &[("padding", int(1)), ("stride", int(2))], &[3, 7]), Ok(vec![3, 4]));
-    assert_eq!(pool("avg_pool1d", int(3), &[("padding", int(2))], &[3, 7]), Err("cnn::bad_argument"));
-    assert_eq!(pool("max_pool3d", tuple([1, 2, 3]), &[], &[3, 7, 7, 7]), Ok(vec![3, 7, 3, 2]));
-    assert_eq!(pool("avg_pool3d", int(2), &ceil, &[3, 7, 6, 5]), Ok(vec![3, 4, 3, 3]));
-    assert_eq!(pool("max_pool3d", int(8), &[], &[3, 7, 9, 9]), Err("cnn::kernel_too_large"));
+    assert_eq!(pool("max_pool", int(2), &ceil, &[3, 7]), Ok(vec![3, 4]));
+    assert_eq!(pool("avg_pool", int(3), &[("padding", int(1)), ("stride", int(2))], &[3, 7]), Ok(vec![3, 4]));
+    assert_eq!(pool("avg_pool", int(3), &[("padding", int(2))], &[3, 7]), Err("cnn::bad_argument"));
+    assert_eq!(pool("max_pool", tuple([1, 2, 3]), &[], &[3, 7, 7, 7]), Ok(vec![3, 7, 3, 2]));
+    assert_eq!(pool("avg_pool", int(2), &ceil, &[3, 7, 6, 5]), Ok(vec![3, 4, 3, 3]));
+    assert_eq!(pool("max_pool", int(8), &[], &[3, 7, 9, 9]), Err("cnn::kernel_too_large"));
 }
 
 #[test]
 fn faults_over_one_axis_and_three_name_their_axes() {
     let fault = |op: cnn_ir::Op, shape: &[usize]| op.output_shape(&[&Shape::new(shape).unwrap()]).unwrap_err();
-    let sequence = fault(cnn_ir::ops::Conv1dSpec::new(4, 2, 12).into(), &[4, 9]);
+    let sequence = fault(cnn_ir::ops::Conv1dSpec::new(4, 2, [12]).into(), &[4, 9]);
     assert_eq!(
         sequence.to_string(),
         "the kernel does not fit: its length is 12, the input's is 9 [cnn::kernel_too_large]; \

@@ -68,7 +68,7 @@ proptest! {
     fn engine_and_reference_agree(problem in suite::random::problem(), behind in behind()) {
         let mut builder = LuminalBuilder::new();
         build(&mut builder, &problem, &behind).unwrap();
-        let graph = builder.finish();
+        let graph = builder.finish().unwrap();
         let weights = formula::weights(&graph);
         let expected = Reference::new(graph, &weights).unwrap().run(&problem.inputs()).unwrap();
         for isa in Isa::available() {

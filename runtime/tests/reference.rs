@@ -52,7 +52,7 @@ proptest::proptest! {
 fn lenet_is_golden() {
     let mut builder = LuminalBuilder::new();
     lenet::build(&mut builder).unwrap();
-    let graph = builder.finish();
+    let graph = builder.finish().unwrap();
     let weights = formula::weights(&graph);
     let mut reference = Reference::new(graph, &weights).unwrap();
     let pair = formula::input(&[2, 1, 28, 28]);
@@ -119,7 +119,7 @@ fn applies_fused_activations() {
     let x = builder.input("x", &[3]).unwrap();
     let y = builder.layer("relu", ReluSpec::new(), &[&x]).unwrap();
     builder.output("y", &y).unwrap();
-    let mut graph = builder.finish();
+    let mut graph = builder.finish().unwrap();
     graph.apply(FuseTanh);
     let mut reference = Reference::new(graph, &Weights::from_tensors([]).unwrap()).unwrap();
     let outputs = reference.run(&[&Tensor::new(&[1, 3], vec![-1.0, 0.5, 2.0]).unwrap()]).unwrap();
@@ -135,7 +135,7 @@ fn decomposed_text_names_primitives() {
     let y =
         builder.layer("pool", AvgPool2dSpec { divisor_override: Some(2), ..AvgPool2dSpec::new([1, 2], [1, 2]) }, &[&x]);
     builder.output("y", &y.unwrap()).unwrap();
-    let mut graph = builder.finish();
+    let mut graph = builder.finish().unwrap();
     graph.decompose();
     let text = "\
 %0 = input x -> b×1×2×2
@@ -155,7 +155,7 @@ fn bad_input_is_an_error() {
     let x = builder.input("x", &[1, 2, 2]).unwrap();
     let y = builder.layer("conv", Conv2dSpec::new(1, 1, [2, 2]), &[&x]).unwrap();
     builder.output("y", &y).unwrap();
-    let graph = builder.finish();
+    let graph = builder.finish().unwrap();
     let weights = formula::weights(&graph);
     let mut reference = Reference::new(graph, &weights).unwrap();
     let tensor = |shape: &[usize]| Tensor::zeros(shape).unwrap();
@@ -177,7 +177,7 @@ fn what_luminal_cannot_count_is_an_error() {
         let x = builder.input("x", &[1, 100, 100]).unwrap();
         let y = builder.layer("conv", spec, &[&x]).unwrap();
         builder.output("y", &y).unwrap();
-        let graph = builder.finish();
+        let graph = builder.finish().unwrap();
         let weights = formula::weights(&graph);
         let result = Reference::new(graph, &weights).and_then(|mut r| r.run(&[&Tensor::zeros(&[1, 1, 100, 100])?]));
         assert!(matches!(result, Err(Error::TensorTooLarge { .. } | Error::Graph { .. })));

@@ -70,7 +70,9 @@ fn expected() -> Vec<f32> {
         let value = (64 * n + 8 * y + x) as f32;
         if (y, x) == (2, 1) { -0.5 * value } else { 1.5 * value }
     };
-    let sum = |n: usize, row: usize, column: usize| -> f32 { (0..16).map(|i| pixel(n, 4 * row + i / 4, 4 * column + i % 4)).sum() };
+    let sum = |n: usize, row: usize, column: usize| -> f32 {
+        (0..16).map(|i| pixel(n, 4 * row + i / 4, 4 * column + i % 4)).sum()
+    };
     let example = |n| [0, 1].into_iter().flat_map(move |_| (0..4).map(move |i| 3.0 * sum(n, i / 2, i % 2)));
     (0..2).flat_map(example).collect()
 }

@@ -132,14 +132,18 @@ same_calls!(words_and_sizes, WordsAndSizes, {
 
 same_calls!(one_axis, Sequence, {
     input sound: [2, 64]
-    conv1d(8, 5, stride = 2, padding = (2, 1), groups = 2) -> relu
-    max_pool1d(2) -> avg_pool1d(3, stride = 1, padding = 1, count_include_pad = false)
+    conv(8, 5, stride = 2, padding = (2, 1), groups = 2) -> relu
+    max_pool(2) -> avg_pool(3, stride = 1, padding = 1, count_include_pad = false)
+    conv(4, 3, padding = 1, padding_mode = circular) -> pad((1, 2), mode = replicate) -> crop(1)
+    conv_transpose(4, 3, stride = 2) -> upsample(1.5, mode = linear) -> adaptive_max_pool(9) -> global_avg_pool
     output features
 });
 
 same_calls!(three_axes, Volume, {
     input video: [2, 6, 16, 16]
-    conv3d(4, (3, 5, 5), padding = (1, 2, 2), stride = (1, 2, 2)) -> relu
-    max_pool3d(2) -> avg_pool3d((1, 2, 2), divisor_override = 2)
+    conv(4, (3, 5, 5), padding = (1, 2, 2), stride = (1, 2, 2)) -> relu
+    max_pool(2) -> avg_pool((1, 2, 2), divisor_override = 2)
+    conv_transpose(4, 3, output_padding = (0, 1, 0), stride = (1, 2, 1)) -> pad((1, 0, 0, 1, 2, 0)) -> crop((1, 0, 0))
+    upsample(2, mode = trilinear) -> fractional_max_pool(2, output_ratio = 0.7) -> adaptive_avg_pool((none, 3, 3)) -> global_max_pool
     output features
 });

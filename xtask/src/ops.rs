@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 macro_rules! list {
-    ($($variant:ident $file:ident $spec:ident,)*) => {
-        /// Variant, file and spec of every op.
-        const OPS: &[(&str, &str, &str)] = &[$((stringify!($variant), stringify!($file), stringify!($spec))),*];
+    ($($file:ident: $($variant:ident $spec:ident),+;)*) => {
+        /// File and specs of every op.
+        const OPS: &[(&str, &[&str])] = &[$((stringify!($file), &[$(stringify!($spec)),+])),*];
     };
 }
 cnn_ir::for_each_op!(list);
@@ -14,22 +14,36 @@ cnn_ir::for_each_op!(list);
 /// The folder of the one problem suite.
 const SUITE: &str = "runtime/tests/suite";
 
+/// The table of values that PyTorch computed.
+const TABLE: &str = "runtime/tests/pytorch/values.json";
+
 /// Ops without a case in the problem suite.
 pub fn check(root: &Path) -> Vec<String> {
     let suite = match read_folder(&root.join(SUITE)) {
         Ok(text) => text,
         Err(error) => return vec![format!("{SUITE}: {error}")],
     };
+    let table = match fs::read_to_string(root.join(TABLE)) {
+        Ok(text) => text,
+        Err(error) => return vec![format!("{TABLE}: {error}")],
+    };
     let mut problems = Vec::new();
     // What an extern layer computes is not ours; that it is called is tested in tests/tests/extern_layer.rs.
-    for (variant, file, spec) in OPS.iter().filter(|(variant, ..)| *variant != "Extern") {
-        // Whole words: `AvgPool2dSpec` is also the end of `GlobalAvgPool2dSpec`.
-        if !suite.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *spec) {
-            problems.push(format!("the op `{variant}` has no problem in {SUITE}: nothing there names `{spec}`"));
+    for (op, specs) in OPS.iter().filter(|(op, _)| *op != "extern_layer") {
+        for spec in *specs {
+            // Whole words: `AvgPool2dSpec` is also the end of `GlobalAvgPool2dSpec`.
+            if !suite.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *spec) {
+                problems.push(format!("the op `{op}` has no problem in {SUITE}: nothing there names `{spec}`"));
+            }
         }
-        let decomposition = format!("runtime/src/decompose/{file}.rs");
+        let decomposition = format!("runtime/src/decompose/{op}.rs");
         if !root.join(&decomposition).is_file() {
-            problems.push(format!("the op `{variant}` has no {decomposition}"));
+            problems.push(format!("the op `{op}` has no {decomposition}"));
+        }
+    }
+    for op in cnn_ir::ops::OPS.iter().map(|def| def.name) {
+        if !table.contains(&format!("{{\"op\":\"{op}\"")) {
+            problems.push(format!("the op `{op}` has no case in {TABLE}"));
         }
     }
     problems

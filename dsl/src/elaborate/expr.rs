@@ -51,9 +51,11 @@ impl Scope<'_> {
             }
             ExprKind::Call(call) => self.call(call, cx),
             ExprKind::Tuple(items) => {
-                self.values(items, cx).and_then(|items| Value::Tuple(items).bounded(expr.span, cx))
+                self.values(items, words, cx).and_then(|items| Value::Tuple(items).bounded(expr.span, cx))
             }
-            ExprKind::List(items) => self.values(items, cx).and_then(|items| Value::List(items).bounded(expr.span, cx)),
+            ExprKind::List(items) => {
+                self.values(items, &[], cx).and_then(|items| Value::List(items).bounded(expr.span, cx))
+            }
             ExprKind::Field(whole, index) => self.field(whole, *index, expr.span, cx),
             ExprKind::Negate(inner) => arithmetic::negate(self.value(inner, &[], cx)?, inner.span, expr.span, cx),
             ExprKind::Not(inner) => Some(Value::Bool(!self.boolean(inner, "`not`", cx)?)),
@@ -115,9 +117,10 @@ impl Scope<'_> {
     fn values<'e, 's: 'e>(
         &self,
         items: impl IntoIterator<Item = &'e Expr<'s>>,
+        words: &[&str],
         cx: &mut Context<'_, '_>,
     ) -> Option<Vec<Value>> {
-        let values: Vec<Option<Value>> = items.into_iter().map(|item| self.value(item, &[], cx)).collect();
+        let values: Vec<Option<Value>> = items.into_iter().map(|item| self.value(item, words, cx)).collect();
         values.into_iter().collect()
     }
 
@@ -236,7 +239,7 @@ impl Scope<'_> {
     fn call(&self, call: &Call<'_>, cx: &mut Context<'_, '_>) -> Option<Value> {
         let name = call.name.text;
         if FUNCTIONS.contains(&name) {
-            let values = self.values(call.arguments.iter().map(|argument| &argument.value), cx)?;
+            let values = self.values(call.arguments.iter().map(|argument| &argument.value), &[], cx)?;
             return arithmetic::function(call, values, cx);
         }
         if let Some(value) = self.bindings.get(name) {

@@ -4,64 +4,59 @@
 //! and a decomposition and kernels in the runtime. [`for_each_op!`](crate::for_each_op) is the one list: everything
 //! that must know all ops is generated from it.
 
-mod axes;
+pub(crate) mod axes;
 mod inputs;
 
 use crate::spec::OpSpec;
 use crate::{Args, Cost, Fault, Field, Fix, Param, Reach, Shape, TensorSpec, codes};
 
-/// Calls a macro with the list of ops: `Variant file Spec`, one per line.
+/// Calls a macro with the list of ops: `file: Variant Spec;`, one op of the language per line. An op over one, two or three
+/// axes has a variant for each.
 #[macro_export]
 macro_rules! for_each_op {
     ($callback:ident) => {
         $callback! {
-            Conv2d conv2d Conv2dSpec,
-            Dense dense DenseSpec,
-            MaxPool2d max_pool2d MaxPool2dSpec,
-            AvgPool2d avg_pool2d AvgPool2dSpec,
-            GlobalAvgPool2d global_avg_pool2d GlobalAvgPool2dSpec,
-            Flatten flatten FlattenSpec,
-            Dropout dropout DropoutSpec,
-            Relu relu ReluSpec,
-            Sigmoid sigmoid SigmoidSpec,
-            Tanh tanh TanhSpec,
-            Softmax softmax SoftmaxSpec,
-            LogSoftmax log_softmax LogSoftmaxSpec,
-            Relu6 relu6 Relu6Spec,
-            LeakyRelu leaky_relu LeakyReluSpec,
-            Prelu prelu PreluSpec,
-            Elu elu EluSpec,
-            Silu silu SiluSpec,
-            Gelu gelu GeluSpec,
-            HardSigmoid hard_sigmoid HardSigmoidSpec,
-            HardSwish hard_swish HardSwishSpec,
-            Add add AddSpec,
-            Mul mul MulSpec,
-            Concat concat ConcatSpec,
-            Identity identity IdentitySpec,
-            BatchNorm batch_norm BatchNormSpec,
-            GroupNorm group_norm GroupNormSpec,
-            LayerNorm layer_norm LayerNormSpec,
-            InstanceNorm instance_norm InstanceNormSpec,
-            LocalResponseNorm local_response_norm LocalResponseNormSpec,
-            AdaptiveAvgPool2d adaptive_avg_pool2d AdaptiveAvgPool2dSpec,
-            AdaptiveMaxPool2d adaptive_max_pool2d AdaptiveMaxPool2dSpec,
-            GlobalMaxPool2d global_max_pool2d GlobalMaxPool2dSpec,
-            FractionalMaxPool2d fractional_max_pool2d FractionalMaxPool2dSpec,
-            ConvTranspose2d conv_transpose2d ConvTranspose2dSpec,
-            Upsample2d upsample2d Upsample2dSpec,
-            Pad2d pad2d Pad2dSpec,
-            Crop2d crop2d Crop2dSpec,
-            ChannelShuffle channel_shuffle ChannelShuffleSpec,
-            Slice slice SliceSpec,
-            Reshape reshape ReshapeSpec,
-            Conv1d conv1d Conv1dSpec,
-            Conv3d conv3d Conv3dSpec,
-            MaxPool1d max_pool1d MaxPool1dSpec,
-            MaxPool3d max_pool3d MaxPool3dSpec,
-            AvgPool1d avg_pool1d AvgPool1dSpec,
-            AvgPool3d avg_pool3d AvgPool3dSpec,
-            Extern extern_layer ExternSpec,
+            conv: Conv1d Conv1dSpec, Conv2d Conv2dSpec, Conv3d Conv3dSpec;
+            dense: Dense DenseSpec;
+            max_pool: MaxPool1d MaxPool1dSpec, MaxPool2d MaxPool2dSpec, MaxPool3d MaxPool3dSpec;
+            avg_pool: AvgPool1d AvgPool1dSpec, AvgPool2d AvgPool2dSpec, AvgPool3d AvgPool3dSpec;
+            global_avg_pool: GlobalAvgPool1d GlobalAvgPool1dSpec, GlobalAvgPool2d GlobalAvgPool2dSpec, GlobalAvgPool3d GlobalAvgPool3dSpec;
+            flatten: Flatten FlattenSpec;
+            dropout: Dropout DropoutSpec;
+            relu: Relu ReluSpec;
+            sigmoid: Sigmoid SigmoidSpec;
+            tanh: Tanh TanhSpec;
+            softmax: Softmax SoftmaxSpec;
+            log_softmax: LogSoftmax LogSoftmaxSpec;
+            relu6: Relu6 Relu6Spec;
+            leaky_relu: LeakyRelu LeakyReluSpec;
+            prelu: Prelu PreluSpec;
+            elu: Elu EluSpec;
+            silu: Silu SiluSpec;
+            gelu: Gelu GeluSpec;
+            hard_sigmoid: HardSigmoid HardSigmoidSpec;
+            hard_swish: HardSwish HardSwishSpec;
+            add: Add AddSpec;
+            mul: Mul MulSpec;
+            concat: Concat ConcatSpec;
+            identity: Identity IdentitySpec;
+            batch_norm: BatchNorm BatchNormSpec;
+            group_norm: GroupNorm GroupNormSpec;
+            layer_norm: LayerNorm LayerNormSpec;
+            instance_norm: InstanceNorm InstanceNormSpec;
+            local_response_norm: LocalResponseNorm LocalResponseNormSpec;
+            adaptive_avg_pool: AdaptiveAvgPool1d AdaptiveAvgPool1dSpec, AdaptiveAvgPool2d AdaptiveAvgPool2dSpec, AdaptiveAvgPool3d AdaptiveAvgPool3dSpec;
+            adaptive_max_pool: AdaptiveMaxPool1d AdaptiveMaxPool1dSpec, AdaptiveMaxPool2d AdaptiveMaxPool2dSpec, AdaptiveMaxPool3d AdaptiveMaxPool3dSpec;
+            global_max_pool: GlobalMaxPool1d GlobalMaxPool1dSpec, GlobalMaxPool2d GlobalMaxPool2dSpec, GlobalMaxPool3d GlobalMaxPool3dSpec;
+            fractional_max_pool: FractionalMaxPool2d FractionalMaxPool2dSpec, FractionalMaxPool3d FractionalMaxPool3dSpec;
+            conv_transpose: ConvTranspose1d ConvTranspose1dSpec, ConvTranspose2d ConvTranspose2dSpec, ConvTranspose3d ConvTranspose3dSpec;
+            upsample: Upsample1d Upsample1dSpec, Upsample2d Upsample2dSpec, Upsample3d Upsample3dSpec;
+            pad: Pad1d Pad1dSpec, Pad2d Pad2dSpec, Pad3d Pad3dSpec;
+            crop: Crop1d Crop1dSpec, Crop2d Crop2dSpec, Crop3d Crop3dSpec;
+            channel_shuffle: ChannelShuffle ChannelShuffleSpec;
+            slice: Slice SliceSpec;
+            reshape: Reshape ReshapeSpec;
+            extern_layer: Extern ExternSpec;
         }
     };
 }
@@ -91,31 +86,38 @@ impl OpDef {
     }
 }
 
+/// The definition of an op, which all its forms share.
+macro_rules! definition {
+    ($spec:ident $($form:ident)*) => {
+        $spec::DEF
+    };
+}
+
 macro_rules! define_ops {
-    ($($variant:ident $file:ident $spec:ident,)*) => {
-        $(mod $file; pub use $file::$spec;)*
+    ($($file:ident: $($variant:ident $spec:ident),+;)*) => {
+        $(mod $file; $(pub use $file::$spec;)+)*
 
         /// One operation with its fields.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Op {
-            $(#[doc = concat!("See [`", stringify!($spec), "`].")] $variant($spec),)*
+            $($(#[doc = concat!("See [`", stringify!($spec), "`].")] $variant($spec),)+)*
         }
 
-        $(impl From<$spec> for Op {
+        $($(impl From<$spec> for Op {
             fn from(spec: $spec) -> Self { Op::$variant(spec) }
-        })*
+        })+)*
 
-        const ALL: &[OpDef] = &[$($spec::DEF),*];
+        const ALL: &[OpDef] = &[$(definition!($($spec)+)),*];
 
         impl OpDef {
             /// Whether the op joins several values; see [`OpSpec::JOINS`].
             pub fn joins(&self) -> bool {
-                [$(($spec::DEF.name, $spec::JOINS)),*].contains(&(self.name, true))
+                [$($(($spec::DEF.name, $spec::JOINS)),+),*].contains(&(self.name, true))
             }
 
             /// The op that other frameworks call so; see [`OpSpec::ALIASES`].
             pub fn find_alias(name: &str) -> Option<&'static OpDef> {
-                let aliases = [$(($spec::DEF.name, $spec::ALIASES)),*];
+                let aliases = [$($(($spec::DEF.name, $spec::ALIASES)),+),*];
                 let (ours, _) = aliases.into_iter().find(|(_, aliases)| aliases.contains(&name))?;
                 Self::find(ours)
             }
@@ -124,17 +126,17 @@ macro_rules! define_ops {
         impl Op {
             /// The operator's name, as in `Conv2d`.
             pub fn name(&self) -> &'static str {
-                match self { $(Op::$variant(_) => $spec::NAME,)* }
+                match self { $($(Op::$variant(_) => $spec::NAME,)+)* }
             }
 
             /// What the language knows of this op.
             pub fn def(&self) -> OpDef {
-                match self { $(Op::$variant(_) => $spec::DEF,)* }
+                match self { $($(Op::$variant(_) => $spec::DEF,)+)* }
             }
 
             /// The fields in declaration order.
             pub fn fields(&self) -> Vec<Field> {
-                match self { $(Op::$variant(spec) => spec.fields(),)* }
+                match self { $($(Op::$variant(spec) => spec.fields(),)+)* }
             }
 
             /// The shape rule; see [`OpSpec::output_shape`].
@@ -142,22 +144,22 @@ macro_rules! define_ops {
             /// # Errors
             /// Inputs or fields that have no meaning together.
             pub fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, Fault> {
-                match self { $(Op::$variant(spec) => spec.output_shape(inputs),)* }
+                match self { $($(Op::$variant(spec) => spec.output_shape(inputs),)+)* }
             }
 
             /// What one element of the output depends on in each input; see [`OpSpec::reach`].
             pub fn reach(&self, input: &Shape, output: &Shape) -> Reach {
-                match self { $(Op::$variant(spec) => spec.reach(input, output),)* }
+                match self { $($(Op::$variant(spec) => spec.reach(input, output),)+)* }
             }
 
             /// The tensors this op owns.
             pub fn parameters(&self) -> Vec<TensorSpec> {
-                match self { $(Op::$variant(spec) => spec.parameters(),)* }
+                match self { $($(Op::$variant(spec) => spec.parameters(),)+)* }
             }
 
             /// The cost for one example, given the output's shape.
             pub fn cost(&self, output: &Shape) -> Cost {
-                match self { $(Op::$variant(spec) => spec.cost(output),)* }
+                match self { $($(Op::$variant(spec) => spec.cost(output),)+)* }
             }
         }
     };
@@ -170,11 +172,20 @@ pub static OPS: &[OpDef] = match ALL {
     [] => &[],
 };
 
+pub use adaptive_avg_pool::AdaptiveAvgPoolSpec;
+pub use adaptive_max_pool::AdaptiveMaxPoolSpec;
+pub use avg_pool::AvgPoolSpec;
+pub use conv::ConvSpec;
+pub use conv_transpose::ConvTransposeSpec;
+pub use crop::CropSpec;
 pub use extern_layer::ExternLayer;
-
+pub use fractional_max_pool::FractionalMaxPoolSpec;
 pub use gelu::GeluApproximate;
-pub use pad2d::PadMode;
-pub use upsample2d::{UpsampleMode, UpsampleTap};
+pub use global_avg_pool::GlobalAvgPoolSpec;
+pub use global_max_pool::GlobalMaxPoolSpec;
+pub use max_pool::MaxPoolSpec;
+pub use pad::{PadMode, PadSpec};
+pub use upsample::{UpsampleMode, UpsampleSpec, UpsampleTap};
 
 /// `Conv2d { in_channels: 1, out_channels: 6, kernel_size: [5, 5] }`: fields at their default are left out.
 impl std::fmt::Display for Op {
@@ -291,24 +302,6 @@ fn check_eps(eps: f64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new(&codes::BAD_ARGUMENT, format!("`eps` must be at least 0, not {eps}")).about("eps"))
-}
-
-/// PyTorch's rule for pools: padding of at most half of the kernel, so that no window lies in padding alone.
-fn check_pool_padding(kernel: [usize; 2], padding: [usize; 4]) -> Result<(), Fault> {
-    for (axis, name) in ["height", "width"].into_iter().enumerate() {
-        let most = kernel[axis] / 2;
-        let side = padding[2 * axis].max(padding[2 * axis + 1]);
-        if side > most {
-            return Err(Fault::new(
-                &codes::BAD_ARGUMENT,
-                format!("padding {side} is more than half of the kernel's {name}"),
-            )
-            .about("padding")
-            .figure(format!("kernel {name} {} / 2 = {most}", kernel[axis]))
-            .advice(format!("use at most {most}")));
-        }
-    }
-    Ok(())
 }
 
 /// Groups divide the channels that come in and those that go out.

@@ -77,26 +77,26 @@ fn reduce_ranges(
     join(cx, parts, 1).unwrap_or(x).reshape(&shape)
 }
 
-/// The windows of an irregular pool: ranges of rows and of columns.
-pub type Windows = [Vec<Range<usize>>; 2];
+/// The windows of an irregular pool: ranges of each axis behind the channels.
+pub type Windows<const D: usize> = [Vec<Range<usize>>; D];
 
-/// One element for each window of a map.
-fn reduce_windows(cx: &mut Primitives, x: &Node, windows: &Windows, reduce: Reduce) -> Node {
-    let rows = reduce_ranges(cx, x, 1, windows[0].iter().cloned(), reduce);
-    reduce_ranges(cx, &rows, 2, windows[1].iter().cloned(), reduce)
+/// One element for each window.
+fn reduce_windows<const D: usize>(cx: &mut Primitives, x: &Node, windows: &Windows<D>, reduce: Reduce) -> Node {
+    let axes = windows.iter().enumerate();
+    axes.fold(x.clone(), |x, (axis, ranges)| reduce_ranges(cx, &x, 1 + axis, ranges.iter().cloned(), reduce))
 }
 
-/// The mean of each window of a map.
-pub fn mean_windows(cx: &mut Primitives, x: &Node, windows: &Windows) -> Node {
+/// The mean of each window.
+pub fn mean_windows<const D: usize>(cx: &mut Primitives, x: &Node, windows: &Windows<D>) -> Node {
     let sum = reduce_windows(cx, x, windows, |cx, x, axis| cx.sum(x, axis));
-    let ones = cx.ones(&[1, x.shape[1], x.shape[2]]);
+    let ones = cx.ones(&[&[1], &x.shape[1..]].concat());
     let count = reduce_windows(cx, &ones, windows, |cx, x, axis| cx.sum(x, axis));
     let share = cx.recip(&count.reshape(&sum.shape[1..]));
     cx.mul(sum.view(), share.view().broadcast(0, sum.shape[0]).broadcast_batch())
 }
 
-/// The largest element of each window of a map; NaN wins, as in PyTorch.
-pub fn largest_in_windows(cx: &mut Primitives, x: &Node, windows: &Windows) -> Node {
+/// The largest element of each window; NaN wins, as in PyTorch.
+pub fn largest_in_windows<const D: usize>(cx: &mut Primitives, x: &Node, windows: &Windows<D>) -> Node {
     let largest = reduce_windows(cx, x, windows, |cx, x, axis| cx.max(x, axis));
     let mark = cx.nan_mark(x);
     let mark = reduce_windows(cx, &mark, windows, |cx, x, axis| cx.sum(x, axis));

@@ -40,12 +40,12 @@ trait DecomposeOp {
 }
 
 macro_rules! dispatch {
-    ($($variant:ident $file:ident $spec:ident,)*) => {
+    ($($file:ident: $($variant:ident $spec:ident),+;)*) => {
         $(mod $file;)*
 
         impl DecomposeOp for Op {
             fn decompose(&self, cx: &mut Primitives, inputs: &[Node], parameters: &[Node], output: &Shape) -> Node {
-                match self { $(Op::$variant(spec) => spec.decompose(cx, inputs, parameters, output),)* }
+                match self { $($(Op::$variant(spec) => spec.decompose(cx, inputs, parameters, output),)+)* }
             }
         }
     };

@@ -61,6 +61,11 @@ impl View {
         self.tracker.indexes[axis + usize::from(self.node.batched)]
     }
 
+    /// The sizes, without the batch.
+    pub fn shape(&self) -> &[usize] {
+        &self.node.shape
+    }
+
     /// The axes in this order.
     pub fn permute(mut self, axes: &[usize]) -> View {
         let batch = usize::from(self.node.batched);

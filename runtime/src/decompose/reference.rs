@@ -89,10 +89,12 @@ impl Reference {
 fn taps(op: &Op) -> usize {
     let product = |sizes: &[usize]| sizes.iter().fold(1, |n: usize, &size| n.saturating_mul(size));
     match op {
-        Op::Conv1d(conv) => conv.kernel_size,
+        Op::Conv1d(conv) => product(&conv.kernel_size),
         Op::Conv2d(conv) => product(&conv.kernel_size),
         Op::Conv3d(conv) => product(&conv.kernel_size),
+        Op::ConvTranspose1d(conv) => product(&conv.kernel_size),
         Op::ConvTranspose2d(conv) => product(&conv.kernel_size),
+        Op::ConvTranspose3d(conv) => product(&conv.kernel_size),
         _ => 0,
     }
 }

@@ -2,40 +2,41 @@
 
 use super::primitives::{Node, Primitives};
 
-/// Windows over the two last axes of a map.
+/// Windows over the D axes behind the channels.
 #[derive(Clone, Copy)]
-pub struct Windows {
-    pub kernel_size: [usize; 2],
-    pub stride: [usize; 2],
-    pub dilation: [usize; 2],
-    /// Rows above and columns left of the input.
-    pub before: [usize; 2],
+pub struct Windows<const D: usize> {
+    pub kernel_size: [usize; D],
+    pub stride: [usize; D],
+    pub dilation: [usize; D],
+    /// What is in front of the input on each axis.
+    pub before: [usize; D],
     /// Windows along each axis.
-    pub outputs: [usize; 2],
+    pub outputs: [usize; D],
 }
 
-impl Windows {
-    /// Padding is top, bottom, left, right. What is below and right follows from the output.
-    pub fn new(kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 4], output: &[usize]) -> Self {
-        let before = [padding[0], padding[2]];
-        Self { kernel_size, stride, dilation: [1, 1], before, outputs: [output[1], output[2]] }
+impl<const D: usize> Windows<D> {
+    /// Padding is before and after each axis. What is behind follows from the output.
+    pub fn new(kernel_size: [usize; D], stride: [usize; D], padding: &[usize], output: &[usize]) -> Self {
+        let before = std::array::from_fn(|axis| padding[2 * axis]);
+        Self { kernel_size, stride, dilation: [1; D], before, outputs: std::array::from_fn(|axis| output[1 + axis]) }
     }
 
-    /// The map `[C, H, W]` with as many zeros around it as the windows reach.
+    /// The value `[C, H, W]` with as many zeros around it as the windows reach.
     pub fn pad(&self, cx: &mut Primitives, x: &Node) -> Node {
-        let padding = [0, 1].map(|axis| {
+        let mut padded = x.view();
+        for axis in 0..D {
             let reach =
                 (self.outputs[axis] - 1) * self.stride[axis] + self.dilation[axis] * (self.kernel_size[axis] - 1) + 1;
-            (self.before[axis], reach.saturating_sub(self.before[axis] + x.shape[1 + axis]))
-        });
-        if padding == [(0, 0), (0, 0)] {
-            return x.clone();
+            let after = reach.saturating_sub(self.before[axis] + x.shape[1 + axis]);
+            if (self.before[axis], after) != (0, 0) {
+                padded = padded.pad(1 + axis, self.before[axis], after);
+            }
         }
-        cx.contiguous(x.view().pad(1, padding[0].0, padding[0].1).pad(2, padding[1].0, padding[1].1))
+        if padded.shape() == x.shape { x.clone() } else { cx.contiguous(padded) }
     }
 
-    /// The elements at each place of the kernel, along the rows (0) or columns (1) of a padded map.
-    pub fn taps(&self, cx: &mut Primitives, x: &Node, axis: usize) -> Vec<Node> {
+    /// The elements at each place of the kernel along one axis (from 0) of a padded value.
+    fn taps_along(&self, cx: &mut Primitives, x: &Node, axis: usize) -> Vec<Node> {
         let (kernel, stride, dilation) = (self.kernel_size[axis], self.stride[axis], self.dilation[axis]);
         let outputs = self.outputs[axis];
         let mut shape = x.shape.clone();
@@ -56,15 +57,20 @@ impl Windows {
         starts.map(|start| cx.contiguous(tap(start)).reshape(&shape)).collect()
     }
 
-    /// All elements of each window of a padded map combined by twos: rows first, then columns.
+    /// The elements at each place of the kernel, in the order of its memory.
+    pub fn taps(&self, cx: &mut Primitives, x: &Node) -> Vec<Node> {
+        (0..D).fold(vec![x.clone()], |taps, axis| taps.iter().flat_map(|x| self.taps_along(cx, x, axis)).collect())
+    }
+
+    /// All elements of each window of a padded value combined by twos, axis by axis.
     pub fn fold(&self, cx: &mut Primitives, x: &Node, combine: fn(&mut Primitives, &Node, &Node) -> Node) -> Node {
-        (0..2).fold(x.clone(), |x, axis| {
-            let taps = self.taps(cx, &x, axis);
+        (0..D).fold(x.clone(), |x, axis| {
+            let taps = self.taps_along(cx, &x, axis);
             taps.into_iter().reduce(|a, b| combine(cx, &a, &b)).unwrap_or(x)
         })
     }
 
-    /// The sum over each window of a map.
+    /// The sum over each window.
     pub fn sum(&self, cx: &mut Primitives, x: &Node) -> Node {
         let padded = self.pad(cx, x);
         self.fold(cx, &padded, |cx, a, b| cx.add(a.view(), b.view()))

@@ -5,15 +5,15 @@ use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
-use super::kernels::axes::{Conv3d, Pool3d, over_row};
-use super::kernels::bilinear::Bilinear;
+use super::kernels::axes::{Conv3d, PaddedConv, conv1d};
 use super::kernels::concat::Concat;
-use super::kernels::conv_transpose2d::{self, ConvTranspose2d, PlainConvTranspose2d};
+use super::kernels::conv_transpose::{self, ConvTranspose, PlainConvTranspose};
 use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
 use super::kernels::dense::{self, Dense, PlainDense};
 use super::kernels::extern_layer::Extern;
 use super::kernels::gather::Gather;
+use super::kernels::linear::Linear;
 use super::kernels::local_response_norm::LocalResponseNorm;
 use super::kernels::norm::Norm;
 use super::kernels::pool::{GlobalAvgPool, Pool};
@@ -23,8 +23,7 @@ use super::kernels::softmax::Softmax;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
-use cnn_ir::ops::BatchNormSpec;
-use cnn_ir::ops::UpsampleMode;
+use cnn_ir::ops::{BatchNormSpec, PadMode};
 
 /// What a kernel is chosen by and made from.
 #[derive(Debug)]
@@ -72,10 +71,10 @@ struct Row {
     make: fn(&Layer<'_>, &Weights) -> Made,
 }
 
-/// `Op on isas if condition => kernel`.
+/// `Op | Op on isas if condition => kernel`.
 macro_rules! table {
-    ($($op:ident on $isas:expr, if |$spec:ident, $layer:ident, $weights:ident| $condition:expr => $kernel:expr;)*) => {
-        &[$(Row {
+    ($($($op:ident)|+ on $isas:expr, if |$spec:ident, $layer:ident, $weights:ident| $condition:expr => $kernel:expr;)*) => {
+        &[$($(Row {
             op: stringify!($op),
             isas: &$isas,
             applies: |$layer| match $layer.op {
@@ -88,18 +87,22 @@ macro_rules! table {
                 Op::$op($spec) => Ok(Box::new($kernel)),
                 _ => Err($layer.error("the kernel is for another operator")),
             },
-        }),*]
+        }),+),*]
     };
 }
 
 static TABLE: &[Row] = table! {
+    Conv1d | Conv2d | Conv3d on Isa::ALL, if |spec, layer, weights| spec.padding_mode != PadMode::Zeros
+        => PaddedConv::new(spec, layer, weights)?;
     Conv2d on Isa::ALL, if |spec, layer, weights| conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
     Conv2d on Isa::ALL, if |spec, layer, weights| true => PlainConv2d::new(spec, layer, weights)?;
+    Conv1d on Isa::ALL, if |spec, layer, weights| true => conv1d(spec, layer, weights)?;
+    Conv3d on Isa::ALL, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
     Dense on Isa::ALL, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
     Dense on Isa::ALL, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
-    MaxPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::max(spec, layer)?;
-    AvgPool2d on Isa::ALL, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
-    GlobalAvgPool2d on Isa::ALL, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
+    MaxPool1d | MaxPool2d | MaxPool3d on Isa::ALL, if |spec, layer, weights| true => Pool::max(spec, layer)?;
+    AvgPool1d | AvgPool2d | AvgPool3d on Isa::ALL, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
+    GlobalAvgPool1d | GlobalAvgPool2d | GlobalAvgPool3d on Isa::ALL, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
     Relu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
     Relu6 on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
     LeakyRelu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
@@ -121,39 +124,36 @@ static TABLE: &[Row] = table! {
     LayerNorm on Isa::ALL, if |spec, layer, weights| true => Norm::layer(spec, layer, weights)?;
     InstanceNorm on Isa::ALL, if |spec, layer, weights| true => Norm::instance(spec, layer, weights)?;
     LocalResponseNorm on Isa::ALL, if |spec, layer, weights| true => LocalResponseNorm::new(spec, layer);
-    AdaptiveAvgPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
-    AdaptiveMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
-    GlobalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
-    FractionalMaxPool2d on Isa::ALL, if |spec, layer, weights| true => RangePool::fractional_max(spec, layer)?;
-    ConvTranspose2d on Isa::ALL, if |spec, layer, weights| conv_transpose2d::applies(spec, layer)
-        => ConvTranspose2d::new(spec, layer, weights)?;
-    ConvTranspose2d on Isa::ALL, if |spec, layer, weights| true => PlainConvTranspose2d::new(spec, layer, weights)?;
-    Upsample2d on Isa::ALL, if |spec, layer, weights| spec.mode == UpsampleMode::Nearest => Gather::upsample(spec, layer)?;
-    Upsample2d on Isa::ALL, if |spec, layer, weights| true => Bilinear::new(spec, layer)?;
-    Pad2d on Isa::ALL, if |spec, layer, weights| true => Gather::pad(spec, layer)?;
-    Crop2d on Isa::ALL, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
+    AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
+    AdaptiveMaxPool1d | AdaptiveMaxPool2d | AdaptiveMaxPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
+    GlobalMaxPool1d | GlobalMaxPool2d | GlobalMaxPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
+    FractionalMaxPool2d | FractionalMaxPool3d on Isa::ALL, if |spec, layer, weights| true
+        => RangePool::fractional_max(spec, layer)?;
+    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d on Isa::ALL, if |spec, layer, weights| conv_transpose::applies(spec, layer)
+        => ConvTranspose::new(spec, layer, weights)?;
+    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d on Isa::ALL, if |spec, layer, weights| true
+        => PlainConvTranspose::new(spec, layer, weights)?;
+    Upsample1d | Upsample2d | Upsample3d on Isa::ALL, if |spec, layer, weights| spec.mode.interpolates()
+        => Linear::new(spec, layer)?;
+    Upsample1d | Upsample2d | Upsample3d on Isa::ALL, if |spec, layer, weights| true => Gather::upsample(spec, layer)?;
+    Pad1d | Pad2d | Pad3d on Isa::ALL, if |spec, layer, weights| true => Gather::pad(spec, layer)?;
+    Crop1d | Crop2d | Crop3d on Isa::ALL, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
     ChannelShuffle on Isa::ALL, if |spec, layer, weights| true => Gather::shuffle(spec, layer);
     Slice on Isa::ALL, if |spec, layer, weights| true => Gather::slice(spec, layer);
-    Conv1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
-    MaxPool1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
-    AvgPool1d on Isa::ALL, if |spec, layer, weights| true => over_row(spec.as_2d().into(), layer, weights)?;
-    Conv3d on Isa::ALL, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
-    MaxPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
-    AvgPool3d on Isa::ALL, if |spec, layer, weights| true => Pool3d::new(spec.steps().map(Op::from), layer, weights)?;
     Extern on Isa::ALL, if |spec, layer, weights| true => Extern::new(spec, layer)?;
 };
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
-    let makes_products =
-        matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::ConvTranspose2d(_) | Op::Dense(_));
+    let is_conv = matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_));
+    let is_transposed = matches!(op, Op::ConvTranspose1d(_) | Op::ConvTranspose2d(_) | Op::ConvTranspose3d(_));
     let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
-    makes_products || is_norm || matches!(op, Op::Add(_) | Op::Mul(_))
+    is_conv || is_transposed || is_norm || matches!(op, Op::Dense(_) | Op::Add(_) | Op::Mul(_))
 }
 
 /// Operators whose kernels fold a batch norm into their weights.
 pub(crate) fn takes_batch_norm(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::Dense(_))
+    matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::Dense(_))
 }
 
 /// Operators that change nothing but the shape: no step, the output is the input.

@@ -1,7 +1,10 @@
 //! Every op by its definition, in f64, one loop per axis.
 
-use cnn_ir::Op;
-use cnn_ir::ops::{AvgPool2dSpec, BatchNormSpec, Conv2dSpec, GeluApproximate, LocalResponseNormSpec, MaxPool2dSpec};
+use cnn_ir::ops::{
+    AvgPool2dSpec, BatchNormSpec, Conv2dSpec, ConvSpec, GeluApproximate, LocalResponseNormSpec, MaxPool2dSpec, PadMode,
+    PadSpec,
+};
+use cnn_ir::{Op, Shape};
 use std::f64::consts::PI;
 
 /// The output for one example. Inputs are shapes and elements.
@@ -11,6 +14,10 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
     let parameters: Vec<Vec<f64>> = parameters.iter().map(|p| p.iter().map(|&v| f64::from(v)).collect()).collect();
     let each = |f: fn(f64) -> f64| x.iter().map(|&v| f(v)).collect();
     match op {
+        // Padding that is not of zeros: a pad, then a convolution without.
+        Op::Conv1d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
+        Op::Conv2d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
+        Op::Conv3d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
         Op::Conv2d(spec) => conv2d(spec, &Map::new(shape, &x), &parameters, output_shape),
         Op::Dense(spec) => (0..spec.out_features)
             .map(|o| {
@@ -21,8 +28,8 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
             .collect(),
         Op::MaxPool2d(spec) => max_pool2d(spec, &Map::new(shape, &x), output_shape),
         Op::AvgPool2d(spec) => avg_pool2d(spec, &Map::new(shape, &x), output_shape),
-        Op::GlobalAvgPool2d(_) => {
-            let places = shape[1] * shape[2];
+        Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
+            let places = shape[1..].iter().product::<usize>();
             x.chunks(places).map(|channel| channel.iter().sum::<f64>() / places as f64).collect()
         }
         Op::Flatten(_) | Op::Dropout(_) => x,
@@ -60,18 +67,27 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::Conv1d(_) | Op::Conv3d(_) | Op::MaxPool1d(_) | Op::MaxPool3d(_) | Op::AvgPool1d(_) | Op::AvgPool3d(_) => {
             super::oracle_axes::solve(op, shape, &x, &parameters, output_shape)
         }
-        Op::AdaptiveAvgPool2d(_)
-        | Op::AdaptiveMaxPool2d(_)
-        | Op::GlobalMaxPool2d(_)
-        | Op::FractionalMaxPool2d(_)
-        | Op::ConvTranspose2d(_)
-        | Op::Upsample2d(_)
-        | Op::Pad2d(_)
-        | Op::Crop2d(_)
-        | Op::ChannelShuffle(_)
-        | Op::Slice(_)
-        | Op::Reshape(_) => super::oracle_geometry::solve(op, shape, &x, &parameters, output_shape),
+        _ => super::oracle_geometry::solve(op, shape, &x, &parameters, output_shape),
     }
+}
+
+fn padded<const D: usize, const S: usize>(
+    spec: &ConvSpec<D, S>,
+    shape: &[usize],
+    x: &[f64],
+    parameters: &[Vec<f64>],
+    output_shape: &[usize],
+) -> Vec<f64>
+where
+    Op: From<ConvSpec<D, S>> + From<PadSpec<D, S>>,
+{
+    let (pad, bare) = spec.split_padding().unwrap();
+    let pad = Op::from(pad);
+    let padded = pad.output_shape(&[&Shape::new(shape).unwrap()]).unwrap();
+    let around: Vec<f32> =
+        super::oracle_geometry::solve(&pad, shape, x, &[], &padded).iter().map(|&v| v as f32).collect();
+    let parameters: Vec<Vec<f32>> = parameters.iter().map(|p| p.iter().map(|&v| v as f32).collect()).collect();
+    solve(&bare.into(), &[(&*padded, &*around)], &parameters, output_shape)
 }
 
 /// `[C, H, W]` that can be asked for places outside.

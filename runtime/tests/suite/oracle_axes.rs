@@ -42,16 +42,18 @@ pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], outpu
     };
     match op {
         Op::Conv1d(s) => {
-            convolve(windows(&[s.kernel_size], &[s.stride], &[s.dilation], &s.padding), s.groups, s.out_channels)
+            convolve(windows(&s.kernel_size, &s.stride, &s.dilation, &s.padding), s.groups, s.out_channels)
         }
         Op::Conv3d(s) => {
             convolve(windows(&s.kernel_size, &s.stride, &s.dilation, &s.padding), s.groups, s.out_channels)
         }
-        Op::MaxPool1d(s) => pool(windows(&[s.kernel_size], &[s.stride], &[s.dilation], &s.padding), &largest, x),
+        Op::MaxPool1d(s) => pool(windows(&s.kernel_size, &s.stride, &s.dilation, &s.padding), &largest, x),
         Op::MaxPool3d(s) => pool(windows(&s.kernel_size, &s.stride, &s.dilation, &s.padding), &largest, x),
-        Op::AvgPool1d(s) => {
-            pool(windows(&[s.kernel_size], &[s.stride], &[1], &s.padding), &mean(s.count_include_pad, None), x)
-        }
+        Op::AvgPool1d(s) => pool(
+            windows(&s.kernel_size, &s.stride, &[1], &s.padding),
+            &mean(s.count_include_pad, s.divisor_override),
+            x,
+        ),
         Op::AvgPool3d(s) => pool(
             windows(&s.kernel_size, &s.stride, &[1; 3], &s.padding),
             &mean(s.count_include_pad, s.divisor_override),

@@ -1,43 +1,94 @@
-//! Ops that move, widen and pool rows, columns and channels, by their definitions in PyTorch's documentation, in f64.
+//! Ops that move, widen and pool sequences, maps, volumes and channels, by their definitions in PyTorch's documentation,
+//! in f64. What has fewer axes is a volume whose first ones have the size 1.
 
 use cnn_ir::Op;
-use cnn_ir::ops::{ConvTranspose2dSpec, FractionalMaxPool2dSpec, Pad2dSpec, PadMode, Upsample2dSpec, UpsampleMode};
+use cnn_ir::ops::{ConvTransposeSpec, CropSpec, FractionalMaxPoolSpec, PadMode, PadSpec, UpsampleMode, UpsampleSpec};
+
+/// Channels, depth, height and width.
+type Volume = [usize; 4];
 
 /// The output for one example of shape `shape`.
 pub fn solve(op: &Op, shape: &[usize], x: &[f64], parameters: &[Vec<f64>], output_shape: &[usize]) -> Vec<f64> {
+    let channels_of = |channels: Vec<usize>| {
+        let places = x.len() / shape[0];
+        channels.into_iter().flat_map(|channel| x[channel * places..][..places].to_vec()).collect()
+    };
     match op {
-        Op::AdaptiveAvgPool2d(_) => adaptive(shape, x, output_shape, |window| {
-            let count = window.len() as f64;
-            window.into_iter().sum::<f64>() / count
-        }),
-        Op::AdaptiveMaxPool2d(_) | Op::GlobalMaxPool2d(_) => adaptive(shape, x, output_shape, largest),
-        Op::FractionalMaxPool2d(spec) => fractional(spec, shape, x, output_shape),
-        Op::ConvTranspose2d(spec) => conv_transpose2d(spec, shape, x, parameters, output_shape),
-        Op::Upsample2d(spec) => upsample2d(spec, shape, x, output_shape),
-        Op::Pad2d(spec) => pad2d(spec, shape, x, output_shape),
-        Op::Crop2d(spec) => each_place(output_shape, |[c, row, column]| {
-            x[(c * shape[1] + row + spec.sides[0]) * shape[2] + column + spec.sides[2]]
-        }),
         Op::ChannelShuffle(spec) => {
-            let places = x.len() / shape[0];
             let group = shape[0] / spec.groups;
-            let channels = (0..group).flat_map(|j| (0..spec.groups).map(move |i| i * group + j));
-            channels.flat_map(|channel| x[channel * places..][..places].to_vec()).collect()
+            return channels_of((0..group).flat_map(|j| (0..spec.groups).map(move |i| i * group + j)).collect());
         }
-        Op::Slice(spec) => {
-            let places = x.len() / shape[0];
-            x[spec.start * places..spec.end * places].to_vec()
+        Op::Slice(spec) => return channels_of((spec.start..spec.end).collect()),
+        Op::Reshape(_) => return x.to_vec(),
+        _ => {}
+    }
+    let (input, output) = (volume(shape), volume(output_shape));
+    match op {
+        Op::AdaptiveAvgPool1d(_) | Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool3d(_) => {
+            adaptive(input, x, output, |window| {
+                let count = window.len() as f64;
+                window.into_iter().sum::<f64>() / count
+            })
         }
-        Op::Reshape(_) => x.to_vec(),
+        Op::AdaptiveMaxPool1d(_) | Op::AdaptiveMaxPool2d(_) | Op::AdaptiveMaxPool3d(_) => {
+            adaptive(input, x, output, largest)
+        }
+        Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_) => adaptive(input, x, output, largest),
+        Op::FractionalMaxPool2d(spec) => fractional(spec, input, x, output),
+        Op::FractionalMaxPool3d(spec) => fractional(spec, input, x, output),
+        Op::ConvTranspose1d(spec) => conv_transpose(spec, input, x, parameters, output),
+        Op::ConvTranspose2d(spec) => conv_transpose(spec, input, x, parameters, output),
+        Op::ConvTranspose3d(spec) => conv_transpose(spec, input, x, parameters, output),
+        Op::Upsample1d(spec) => upsample(spec, input, x, output),
+        Op::Upsample2d(spec) => upsample(spec, input, x, output),
+        Op::Upsample3d(spec) => upsample(spec, input, x, output),
+        Op::Pad1d(spec) => pad(spec, input, x, output),
+        Op::Pad2d(spec) => pad(spec, input, x, output),
+        Op::Pad3d(spec) => pad(spec, input, x, output),
+        Op::Crop1d(spec) => crop(spec, input, x, output),
+        Op::Crop2d(spec) => crop(spec, input, x, output),
+        Op::Crop3d(spec) => crop(spec, input, x, output),
         // No output is right: the problem fails.
         _ => Vec::new(),
     }
 }
 
-/// Calls `f` for every element of the output: channel, row, column.
-fn each_place(output_shape: &[usize], mut f: impl FnMut([usize; 3]) -> f64) -> Vec<f64> {
-    let [channels, height, width] = output_shape.try_into().unwrap();
-    (0..channels * height * width).map(|i| f([i / (height * width), i / width % height, i % width])).collect()
+fn volume(shape: &[usize]) -> Volume {
+    let missing = vec![1; 4 - shape.len()];
+    [&shape[..1], &missing, &shape[1..]].concat().try_into().unwrap()
+}
+
+/// What holds for an axis (from 1) of a volume, of what is told for the last ones.
+fn of_axis<T: Copy>(values: &[T], axis: usize, missing: T) -> T {
+    (axis + values.len()).checked_sub(4).map_or(missing, |i| values[i])
+}
+
+/// The same of what is told before and after each axis: before.
+fn before(sides: &[usize], axis: usize) -> usize {
+    of_axis(&sides.iter().step_by(2).copied().collect::<Vec<_>>(), axis, 0)
+}
+
+/// Calls `f` for every element of the output.
+fn each_place(shape: Volume, f: impl FnMut(Volume) -> f64) -> Vec<f64> {
+    let [_, d, h, w] = shape;
+    let elements: usize = shape.iter().product();
+    (0..elements).map(|i| [i / (d * h * w), i / (h * w) % d, i / w % h, i % w]).map(f).collect()
+}
+
+fn index([_, d, h, w]: Volume, [c, z, y, x]: Volume) -> usize {
+    ((c * d + z) * h + y) * w + x
+}
+
+/// The elements of a box, given by the places along each axis.
+fn elements(shape: Volume, x: &[f64], c: usize, places: [Vec<usize>; 3]) -> Vec<f64> {
+    let [slices, rows, columns] = places;
+    let mut found = Vec::new();
+    for &z in &slices {
+        for &y in &rows {
+            found.extend(columns.iter().map(|&column| x[index(shape, [c, z, y, column])]));
+        }
+    }
+    found
 }
 
 /// Nothing is larger than NaN.
@@ -46,115 +97,142 @@ fn largest(window: Vec<f64>) -> f64 {
 }
 
 /// start = ⌊i·n/outputs⌋, end = ⌈(i+1)·n/outputs⌉ on each axis.
-fn adaptive(shape: &[usize], x: &[f64], output_shape: &[usize], combine: impl Fn(Vec<f64>) -> f64) -> Vec<f64> {
-    each_place(output_shape, |[c, row, column]| {
-        let bounds = |axis: usize, i: usize| {
-            let (n, outputs) = (shape[axis] as f64, output_shape[axis] as f64);
-            (i as f64 * n / outputs).floor() as usize..((i + 1) as f64 * n / outputs).ceil() as usize
-        };
-        let at = |y: usize, x_: usize| x[(c * shape[1] + y) * shape[2] + x_];
-        combine(bounds(1, row).flat_map(|y| bounds(2, column).map(move |x| at(y, x))).collect())
+fn adaptive(shape: Volume, x: &[f64], output: Volume, combine: impl Fn(Vec<f64>) -> f64) -> Vec<f64> {
+    each_place(output, |place| {
+        let places = [1, 2, 3].map(|axis| {
+            let (n, outputs, i) = (shape[axis] as f64, output[axis] as f64, place[axis] as f64);
+            ((i * n / outputs).floor() as usize..((i + 1.0) * n / outputs).ceil() as usize).collect()
+        });
+        combine(elements(shape, x, place[0], places))
     })
 }
 
-/// Graham's pseudorandom regions with PyTorch's ends, the samples from the seed. Places are found in f32, as PyTorch
-/// finds them.
-fn fractional(spec: &FractionalMaxPool2dSpec, shape: &[usize], x: &[f64], output_shape: &[usize]) -> Vec<f64> {
-    let sample = |i: u64| {
+/// Graham's pseudorandom regions with PyTorch's ends, the samples of each channel from the seed. Places are found in f32,
+/// as PyTorch finds them.
+fn fractional<const D: usize>(spec: &FractionalMaxPoolSpec<D>, shape: Volume, x: &[f64], output: Volume) -> Vec<f64> {
+    let sample = |i: usize| {
         // splitmix64's (i + 1)-th number.
-        let mut z = spec.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(i + 1));
+        let mut z = spec.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(i as u64 + 1));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 40) as f32 / 16_777_216.0
     };
-    let start = |axis: usize, i: usize| {
-        let (outputs, room) = (output_shape[axis], shape[axis] - spec.kernel_size[axis - 1]);
-        if i == outputs - 1 {
-            return room;
-        }
-        let (alpha, u) = (room as f32 / (outputs - 1) as f32, sample(2 - axis as u64));
-        ((i as f32 + u) * alpha).floor() as usize - (u * alpha).floor() as usize
-    };
-    each_place(output_shape, |[c, row, column]| {
-        let (top, left) = (start(1, row), start(2, column));
-        let [height, width] = spec.kernel_size;
-        largest(
-            (0..height * width).map(|i| x[(c * shape[1] + top + i / width) * shape[2] + left + i % width]).collect(),
-        )
+    each_place(output, |place| {
+        let places = [1, 2, 3].map(|axis| {
+            let Some(own) = (axis + D).checked_sub(4) else { return vec![0] };
+            let (i, outputs, kernel) = (place[axis], output[axis], spec.kernel_size[own]);
+            let room = shape[axis] - kernel;
+            let start = if i == outputs - 1 {
+                room
+            } else {
+                // The samples of a map begin with its width, those of a volume with its depth.
+                let (alpha, u) =
+                    (room as f32 / (outputs - 1) as f32, sample(place[0] * D + if D == 2 { 1 - own } else { own }));
+                ((i as f32 + u) * alpha).floor() as usize - (u * alpha).floor() as usize
+            };
+            (start..start + kernel).collect()
+        });
+        largest(elements(shape, x, place[0], places))
     })
 }
 
 /// Every element of the input adds its multiple of the kernel to the output.
-fn conv_transpose2d(
-    spec: &ConvTranspose2dSpec,
-    shape: &[usize],
+fn conv_transpose<const D: usize, const S: usize>(
+    spec: &ConvTransposeSpec<D, S>,
+    shape: Volume,
     x: &[f64],
     parameters: &[Vec<f64>],
-    output_shape: &[usize],
+    output_shape: Volume,
 ) -> Vec<f64> {
-    let [kh, kw] = spec.kernel_size;
+    let kernel = [1, 2, 3].map(|axis| of_axis(&spec.kernel_size, axis, 1));
+    let taps: usize = kernel.iter().product();
     let (inner, outer) = (spec.in_channels / spec.groups, spec.out_channels / spec.groups);
     let mut output = each_place(output_shape, |[c, ..]| if spec.bias { parameters[1][c] } else { 0.0 });
-    for (i, &value) in x.iter().enumerate() {
-        let (channel, row, column) = (i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]);
-        for o in 0..outer {
-            for tap in 0..kh * kw {
-                let y = (row * spec.stride[0] + tap / kw * spec.dilation[0]).checked_sub(spec.padding[0]);
-                let x = (column * spec.stride[1] + tap % kw * spec.dilation[1]).checked_sub(spec.padding[2]);
-                if let (Some(y), Some(x)) = (y, x)
-                    && y < output_shape[1]
-                    && x < output_shape[2]
-                {
-                    let to = channel / inner * outer + o;
-                    let weight = parameters[0][(channel * outer + o) * kh * kw + tap];
-                    output[(to * output_shape[1] + y) * output_shape[2] + x] += value * weight;
-                }
+    let mut value = x.iter();
+    each_place(shape, |place| {
+        let (channel, value) = (place[0], value.next().unwrap());
+        for (o, tap) in (0..outer).flat_map(|o| (0..taps).map(move |tap| (o, tap))) {
+            let at = [tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]];
+            let to = [1, 2, 3].map(|axis| {
+                let (stride, dilation) = (of_axis(&spec.stride, axis, 1), of_axis(&spec.dilation, axis, 1));
+                (place[axis] * stride + at[axis - 1] * dilation).checked_sub(before(&spec.padding, axis))
+            });
+            if let [Some(z), Some(y), Some(x)] = to
+                && z < output_shape[1]
+                && y < output_shape[2]
+                && x < output_shape[3]
+            {
+                let weight = parameters[0][(channel * outer + o) * taps + tap];
+                output[index(output_shape, [channel / inner * outer + o, z, y, x])] += value * weight;
             }
         }
-    }
+        0.0
+    });
     output
 }
 
 /// `torch.nn.functional.interpolate`. Places for `Nearest` are found in f32, as PyTorch finds them.
-fn upsample2d(spec: &Upsample2dSpec, shape: &[usize], x: &[f64], output_shape: &[usize]) -> Vec<f64> {
+fn upsample<const D: usize>(spec: &UpsampleSpec<D>, shape: Volume, x: &[f64], output: Volume) -> Vec<f64> {
     let scale = |axis: usize| match spec.scale_factor {
-        _ if spec.align_corners && output_shape[axis] == 1 => 0.0,
-        _ if spec.align_corners => (shape[axis] - 1) as f64 / (output_shape[axis] - 1) as f64,
-        Some(scale) => 1.0 / scale[axis - 1],
-        None => shape[axis] as f64 / output_shape[axis] as f64,
+        _ if spec.align_corners && output[axis] == 1 => 0.0,
+        _ if spec.align_corners => (shape[axis] - 1) as f64 / (output[axis] - 1) as f64,
+        Some(scale) => 1.0 / of_axis(&scale, axis, 1.0),
+        None => shape[axis] as f64 / output[axis] as f64,
     };
-    let at = |c: usize, row: usize, column: usize| x[(c * shape[1] + row) * shape[2] + column];
-    each_place(output_shape, |[c, row, column]| {
-        if spec.mode == UpsampleMode::Nearest {
-            let place = |axis: usize, i: usize| ((i as f32 * scale(axis) as f32) as usize).min(shape[axis] - 1);
-            return at(c, place(1, row), place(2, column));
-        }
-        let place = |axis: usize, i: usize| {
+    each_place(output, |place| {
+        // Two places along each axis and the share of the second.
+        let pairs = [1, 2, 3].map(|axis| {
+            let (i, last) = (place[axis], shape[axis] - 1);
+            let corner = match spec.mode {
+                UpsampleMode::Nearest => Some(0.0),
+                UpsampleMode::NearestExact => Some(0.5),
+                _ => None,
+            };
+            if let Some(corner) = corner {
+                let at = (((i as f32 + corner) * scale(axis) as f32) as usize).min(last);
+                return (at, at, 0.0);
+            }
             let centre = if spec.align_corners { 0.0 } else { 0.5 };
-            ((i as f64 + centre) * scale(axis) - centre).clamp(0.0, (shape[axis] - 1) as f64)
-        };
-        let (y, x) = (place(1, row), place(2, column));
-        let (above, left) = (y.floor() as usize, x.floor() as usize);
-        let (below, right) = ((above + 1).min(shape[1] - 1), (left + 1).min(shape[2] - 1));
-        let (down, over) = (y.fract(), x.fract());
-        (at(c, above, left) * (1.0 - over) + at(c, above, right) * over) * (1.0 - down)
-            + (at(c, below, left) * (1.0 - over) + at(c, below, right) * over) * down
+            let at = ((i as f64 + centre) * scale(axis) - centre).clamp(0.0, last as f64);
+            (at as usize, (at as usize + 1).min(last), at.fract())
+        });
+        (0..8)
+            .map(|corner| {
+                let mut share = 1.0;
+                let [z, y, column] = [0, 1, 2].map(|axis| {
+                    let (first, second, weight) = pairs[axis];
+                    let is_second = corner >> axis & 1 == 1;
+                    share *= if is_second { weight } else { 1.0 - weight };
+                    if is_second { second } else { first }
+                });
+                // An infinite element whose share is nothing does not count.
+                if share == 0.0 { 0.0 } else { share * x[index(shape, [place[0], z, y, column])] }
+            })
+            .sum()
     })
 }
 
-fn pad2d(spec: &Pad2dSpec, shape: &[usize], x: &[f64], output_shape: &[usize]) -> Vec<f64> {
-    each_place(output_shape, |[c, row, column]| {
-        let place = |axis: usize, i: usize| {
-            let (n, i) = (shape[axis] as i64, i as i64 - spec.padding[2 * axis - 2] as i64);
+fn pad<const D: usize, const S: usize>(spec: &PadSpec<D, S>, shape: Volume, x: &[f64], output: Volume) -> Vec<f64> {
+    each_place(output, |place| {
+        let places = [1, 2, 3].map(|axis| {
+            let (n, i) = (shape[axis] as i64, place[axis] as i64 - before(&spec.padding, axis) as i64);
             match spec.mode {
                 PadMode::Zeros => (0..n).contains(&i).then_some(i as usize),
                 PadMode::Reflect => Some((n - 1 - (n - 1 - i.abs()).abs()) as usize),
                 PadMode::Replicate => Some(i.clamp(0, n - 1) as usize),
+                PadMode::Circular => Some(i.rem_euclid(n) as usize),
             }
-        };
-        match (place(1, row), place(2, column)) {
-            (Some(row), Some(column)) => x[(c * shape[1] + row) * shape[2] + column],
+        });
+        match places {
+            [Some(z), Some(y), Some(column)] => x[index(shape, [place[0], z, y, column])],
             _ => spec.value,
         }
+    })
+}
+
+fn crop<const D: usize, const S: usize>(spec: &CropSpec<D, S>, shape: Volume, x: &[f64], output: Volume) -> Vec<f64> {
+    each_place(output, |place| {
+        let [z, y, column] = [1, 2, 3].map(|axis| place[axis] + before(&spec.sides, axis));
+        x[index(shape, [place[0], z, y, column])]
     })
 }

@@ -42,7 +42,7 @@ pub fn problem() -> impl Strategy<Value = Problem> {
                 }
                 .into(),
                 5 => {
-                    let mode = [PadMode::Zeros, PadMode::Reflect, PadMode::Replicate][choice];
+                    let mode = [PadMode::Zeros, PadMode::Reflect, PadMode::Circular][choice];
                     Pad2dSpec { mode, value: if flag && choice == 0 { 1.5 } else { 0.0 }, ..Pad2dSpec::new(sides) }
                         .into()
                 }

@@ -1,24 +1,58 @@
-//! Layers over one axis and over three, made of kernels for maps.
+//! Layers over one axis and over three: as volumes, whose missing axes in front have the size 1, or made of kernels for
+//! maps.
 
+use super::gather::Gather;
 use super::gemm::round_up;
 use super::{Call, Kernel};
 use crate::engine::select::{Layer, select};
 use crate::{Error, Weights};
-use cnn_ir::Op;
-use cnn_ir::ops::Conv3dSpec;
+use cnn_ir::ops::{Conv1dSpec, Conv2dSpec, Conv3dSpec, ConvSpec, PadSpec};
+use cnn_ir::{Op, Shape};
 
-/// The kernel of a layer over sequences, as maps of one row.
-pub(crate) fn over_row(op: Op, layer: &Layer<'_>, weights: &Weights) -> Result<Box<dyn Kernel>, Error> {
-    match (layer.input, layer.output) {
-        (&[channels, length], &[out_channels, out_length]) => {
-            over_maps(&op, [channels, 1, length], [out_channels, 1, out_length], layer, weights)
+/// Channels, depth, height and width of a value over at most three axes.
+pub(crate) fn volume(shape: &[usize], layer: &Layer<'_>) -> Result<[usize; 4], Error> {
+    match shape.split_first() {
+        Some((&channels, sizes)) if sizes.len() <= 3 => {
+            let [depth, height, width] = std::array::from_fn(|axis| from_behind(sizes, axis).unwrap_or(1));
+            Ok([channels, depth, height, width])
         }
-        _ => Err(layer.error("the layer takes sequences")),
+        _ => Err(layer.error("the layer takes values over at most three axes")),
     }
 }
 
-/// A convolution of volumes: the slices of the input under the kernel are stacked as channels, and a convolution of maps makes one
-/// slice of the output.
+/// What holds for depth, height and width: `values` for the last axes, `fill` for those in front.
+pub(crate) fn in_volume<T: Copy, const D: usize>(values: [T; D], fill: T) -> [T; 3] {
+    std::array::from_fn(|axis| from_behind(&values, axis).unwrap_or(fill))
+}
+
+/// The value of an axis of a volume, when those in front are missing.
+fn from_behind<T: Copy>(values: &[T], axis: usize) -> Option<T> {
+    (axis + values.len()).checked_sub(3).and_then(|index| values.get(index)).copied()
+}
+
+/// What is in front of each axis, of what is before and after it.
+pub(crate) fn before<const D: usize, const S: usize>(sides: [usize; S]) -> [usize; D] {
+    std::array::from_fn(|axis| sides[2 * axis])
+}
+
+/// The kernel of a convolution of sequences: the same of maps of one row.
+pub(crate) fn conv1d(spec: &Conv1dSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Box<dyn Kernel>, Error> {
+    let (&[channels, length], &[out_channels, out_length]) = (layer.input, layer.output) else {
+        return Err(layer.error("the layer takes sequences"));
+    };
+    let map = Conv2dSpec {
+        stride: [1, spec.stride[0]],
+        padding: [0, 0, spec.padding[0], spec.padding[1]],
+        dilation: [1, spec.dilation[0]],
+        groups: spec.groups,
+        bias: spec.bias,
+        ..Conv2dSpec::new(spec.in_channels, spec.out_channels, [1, spec.kernel_size[0]])
+    };
+    over_maps(&map.into(), [channels, 1, length], [out_channels, 1, out_length], layer, weights)
+}
+
+/// A convolution of volumes: the slices of the input under the kernel are stacked as channels, and a convolution of maps
+/// makes one slice of the output. The weight is the same, element by element.
 pub(crate) struct Conv3d {
     slice: Box<dyn Kernel>,
     /// Slices under the kernel, from one to the next, between two outputs, and of padding in front.
@@ -38,14 +72,25 @@ impl Conv3d {
         else {
             return Err(layer.error("the layer takes volumes"));
         };
-        let (op, kernel) = (Op::from(spec.slice()), spec.kernel_size[0]);
-        let stack = [channels * kernel, height, width];
+        let ([kernel, kernel_height, kernel_width], [front, _, top, bottom, left, right]) =
+            (spec.kernel_size, spec.padding);
+        let stack =
+            channels.checked_mul(kernel).ok_or_else(|| layer.error("the slices under the kernel are too many"))?;
+        let slice = Conv2dSpec {
+            stride: [spec.stride[1], spec.stride[2]],
+            padding: [top, bottom, left, right],
+            dilation: [spec.dilation[1], spec.dilation[2]],
+            groups: spec.groups,
+            bias: spec.bias,
+            ..Conv2dSpec::new(stack, out_channels, [kernel_height, kernel_width])
+        };
+        let (input, output) = ([stack, height, width], [out_channels, out_height, out_width]);
         Ok(Self {
-            slice: over_maps(&op, stack, [out_channels, out_height, out_width], layer, weights)?,
+            slice: over_maps(&slice.into(), input, output, layer, weights)?,
             kernel,
             dilation: spec.dilation[0],
             stride: spec.stride[0],
-            front: spec.padding[0],
+            front,
             input: [channels, depth, height * width],
             output: [out_channels, out_depth, out_height * out_width],
         })
@@ -54,7 +99,7 @@ impl Conv3d {
     /// Elements of the stack and of one slice of the output.
     fn buffers(&self) -> [usize; 2] {
         let ([channels, _, elements], [out_channels, _, out_elements]) = (self.input, self.output);
-        [round_up(channels * self.kernel * elements), round_up(out_channels * out_elements)]
+        [round_up((channels * self.kernel).saturating_mul(elements)), round_up(out_channels * out_elements)]
     }
 }
 
@@ -103,32 +148,35 @@ impl std::fmt::Debug for Conv3d {
     }
 }
 
-/// A pool of volumes: over the depth, then over the rows and columns of each slice.
-pub(crate) struct Pool3d {
-    steps: [Box<dyn Kernel>; 2],
-    /// Elements between the steps, of one example.
+/// A convolution whose padding is not of zeros: the input is padded, then a convolution goes without.
+pub(crate) struct PaddedConv {
+    pad: Gather,
+    conv: Box<dyn Kernel>,
+    /// Elements of the padded input, of one example.
     between: usize,
 }
 
-impl Pool3d {
-    pub fn new(steps: [Op; 2], layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
-        let (&[channels, depth, height, width], &[_, out_depth, out_height, out_width]) = (layer.input, layer.output)
-        else {
-            return Err(layer.error("the layer takes volumes"));
-        };
-        let [over_depth, over_slices] = &steps;
-        let places = height * width;
-        let slices = channels * out_depth;
-        let first = over_maps(over_depth, [channels, depth, places], [channels, out_depth, places], layer, weights)?;
-        let second = over_maps(over_slices, [slices, height, width], [slices, out_height, out_width], layer, weights)?;
-        Ok(Self { steps: [first, second], between: slices * places })
+impl PaddedConv {
+    pub fn new<const D: usize, const S: usize>(
+        spec: &ConvSpec<D, S>,
+        layer: &Layer<'_>,
+        weights: &Weights,
+    ) -> Result<Self, Error>
+    where
+        Op: From<ConvSpec<D, S>> + From<PadSpec<D, S>>,
+    {
+        let (pad, bare) = spec.split_padding().ok_or_else(|| layer.error("the padding is of zeros"))?;
+        let shape = Shape::new(layer.input).and_then(|input| Op::from(pad.clone()).output_shape(&[&input]));
+        let padded = shape.map_err(|fault| layer.error(&fault.message))?;
+        let outer = Layer { output: &padded, ..*layer };
+        let inner = Layer { op: &bare.into(), input: &padded, inputs: &[&padded], ..*layer };
+        Ok(Self { pad: Gather::pad(&pad, &outer)?, conv: select(&inner, weights)?, between: padded.elements() })
     }
 }
 
-impl Kernel for Pool3d {
+impl Kernel for PaddedConv {
     fn scratch(&self, _batch: usize) -> usize {
-        let [first, second] = &self.steps;
-        round_up(self.between).saturating_add(first.scratch(1).max(second.scratch(1)))
+        round_up(self.between).saturating_add(self.conv.scratch(1))
     }
 
     fn run(&self, call: Call<'_>) {
@@ -137,20 +185,20 @@ impl Kernel for Pool3d {
         let (between, scratch) = scratch.split_at_mut(round_up(self.between));
         let between = &mut between[..self.between];
         for (input, output) in examples {
-            self.steps[0].run(Call { batch: 1, input, others, output: &mut *between, scratch: &mut *scratch });
-            self.steps[1].run(Call { batch: 1, input: &*between, others, output, scratch: &mut *scratch });
+            self.pad.run(Call { batch: 1, input, others, output: &mut *between, scratch: &mut [] });
+            self.conv.run(Call { batch: 1, input: &*between, others, output, scratch: &mut *scratch });
         }
     }
 }
 
-impl std::fmt::Debug for Pool3d {
+impl std::fmt::Debug for PaddedConv {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} of depth and slices", self.steps[0])
+        write!(f, "padded {:?}", self.conv)
     }
 }
 
 /// The kernel of an op over maps, for a layer that has it as its part.
-pub(crate) fn over_maps(
+fn over_maps(
     op: &Op,
     input: [usize; 3],
     output: [usize; 3],

@@ -1,17 +1,19 @@
 //! Elements picked by tables, one per axis: slicing, shuffling, cropping, padding, repeating.
 
+use super::axes::volume;
 use super::{Call, Kernel};
 use crate::Error;
 use crate::engine::select::Layer;
-use cnn_ir::ops::{ChannelShuffleSpec, Crop2dSpec, Pad2dSpec, SliceSpec, Upsample2dSpec};
+use cnn_ir::ops::{ChannelShuffleSpec, CropSpec, PadSpec, SliceSpec, UpsampleSpec};
 
 /// A copy in another order.
 pub(crate) struct Gather {
     name: &'static str,
-    /// Channels, rows and columns.
-    input: [usize; 3],
-    /// Where each channel and row of the output comes from; [`NOWHERE`] is the value.
+    /// Channels, slices, rows and columns.
+    input: [usize; 4],
+    /// Where each channel, slice and row of the output comes from; [`NOWHERE`] is the value.
     channels: Vec<u32>,
+    slices: Vec<u32>,
     rows: Vec<u32>,
     columns: Columns,
     value: f32,
@@ -43,54 +45,53 @@ impl Gather {
     }
 
     /// A map without its outer rows and columns.
-    pub fn crop(spec: &Crop2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        let [top, _, left, _] = spec.sides;
-        let inside = |before: usize| move |i: usize| Some(before + i);
-        Self::of_maps("crop", layer, [&inside(top), &inside(left)])
+    pub fn crop<const D: usize, const S: usize>(spec: &CropSpec<D, S>, layer: &Layer<'_>) -> Result<Self, Error> {
+        Self::of_axes::<D>("crop", layer, |axis, _, outputs| {
+            (0..outputs).map(|i| Some(spec.sides[2 * axis] + i)).collect()
+        })
     }
 
     /// A map with rows and columns around it.
-    pub fn pad(spec: &Pad2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        let [rows, columns] = [0, 1].map(|axis| spec.sources(axis, layer.input[1 + axis]).collect::<Vec<_>>());
-        let gather = Self::of_maps("pad", layer, [&|i| rows[i], &|i| columns[i]])?;
+    pub fn pad<const D: usize, const S: usize>(spec: &PadSpec<D, S>, layer: &Layer<'_>) -> Result<Self, Error> {
+        let gather = Self::of_axes::<D>("pad", layer, |axis, n, _| spec.sources(axis, n).collect())?;
         Ok(Self { value: spec.value as f32, ..gather })
     }
 
     /// A map whose rows and columns are repeated.
-    pub fn upsample(spec: &Upsample2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        let [rows, columns] = [1, 2].map(|axis| {
-            let taps = spec.taps(axis - 1, layer.input[axis], layer.output[axis]);
-            taps.map(|tap| Some(tap.first)).collect::<Vec<_>>()
-        });
-        Self::of_maps("upsample_nearest", layer, [&|i| rows[i], &|i| columns[i]])
+    pub fn upsample<const D: usize>(spec: &UpsampleSpec<D>, layer: &Layer<'_>) -> Result<Self, Error> {
+        Self::of_axes::<D>("upsample_nearest", layer, |axis, n, outputs| {
+            spec.taps(axis, n, outputs).map(|tap| Some(tap.first)).collect()
+        })
     }
 
     fn of_channels(name: &'static str, layer: &Layer<'_>, sources: impl Iterator<Item = usize>) -> Self {
         let count = layer.input[1..].iter().product();
         Self {
             name,
-            input: [layer.input[0], 1, count],
+            input: [layer.input[0], 1, 1, count],
             channels: sources.map(|source| source as u32).collect(),
+            slices: vec![0],
             rows: vec![0],
             columns: Columns { before: Vec::new(), start: 0, count, after: Vec::new() },
             value: 0.0,
         }
     }
 
-    /// Every channel alike, from where each row and each column comes.
-    fn of_maps(
+    /// Every channel alike: `sources` tells for each of the last D axes, of `n` elements in the input, where each of as many
+    /// elements of the output comes from.
+    fn of_axes<const D: usize>(
         name: &'static str,
         layer: &Layer<'_>,
-        sources: [&dyn Fn(usize) -> Option<usize>; 2],
+        sources: impl Fn(usize, usize, usize) -> Vec<Option<usize>>,
     ) -> Result<Self, Error> {
-        let (Ok(input), &[channels, height, width]) = (<[usize; 3]>::try_from(layer.input), layer.output) else {
-            return Err(layer.error("the layer takes maps"));
+        let (input, output) = (volume(layer.input, layer)?, volume(layer.output, layer)?);
+        let table = |axis: usize| -> Vec<u32> {
+            let Some(own) = (axis + D).checked_sub(3) else { return vec![0] };
+            let sources = sources(own, input[1 + axis], output[1 + axis]);
+            sources.into_iter().map(|source| source.map_or(NOWHERE, |source| source as u32)).collect()
         };
-        let table = |axis: usize, size: usize| -> Vec<u32> {
-            (0..size).map(|i| sources[axis](i).map_or(NOWHERE, |source| source as u32)).collect()
-        };
-        let (rows, columns) = (table(0, height), Columns::new(&table(1, width)));
-        Ok(Self { name, input, channels: (0..channels as u32).collect(), rows, columns, value: 0.0 })
+        let (slices, rows, columns) = (table(0), table(1), Columns::new(&table(2)));
+        Ok(Self { name, input, channels: (0..output[0] as u32).collect(), slices, rows, columns, value: 0.0 })
     }
 }
 
@@ -130,13 +131,19 @@ impl Columns {
 
 impl Kernel for Gather {
     fn run(&self, call: Call<'_>) {
-        let [_, height, width] = self.input;
+        let [_, depth, height, width] = self.input;
         let columns = self.columns.len();
         let (examples, _) = call.examples();
         for (input, output) in examples {
+            let sources =
+                self.channels.iter().flat_map(|&channel| self.slices.iter().map(move |&slice| (channel, slice)));
             let planes = output.chunks_exact_mut(self.rows.len() * columns);
-            for (plane, &channel) in planes.zip(&self.channels) {
-                let input = &input[channel as usize * height * width..][..height * width];
+            for (plane, (channel, slice)) in planes.zip(sources) {
+                if slice == NOWHERE {
+                    plane.fill(self.value);
+                    continue;
+                }
+                let input = &input[(channel as usize * depth + slice as usize) * height * width..][..height * width];
                 for (y, &source) in self.rows.iter().enumerate() {
                     let place = y * columns;
                     if source == NOWHERE {

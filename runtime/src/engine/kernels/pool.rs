@@ -2,12 +2,13 @@
 //!
 //! Both kinds of window are separable: the rows of a window are combined first, into one padded row; then its columns.
 
+use super::axes::{before, in_volume, volume};
 use super::{Call, Kernel};
 use crate::Error;
 use crate::engine::Isa;
 use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa, reduce_add};
-use cnn_ir::ops::{AvgPool2dSpec, MaxPool2dSpec};
+use cnn_ir::ops::{AvgPoolSpec, MaxPoolSpec};
 
 /// Pooling over windows.
 pub(crate) struct Pool {
@@ -16,64 +17,62 @@ pub(crate) struct Pool {
     window: Window,
 }
 
-/// The geometry of a pool.
+/// The geometry of a pool, for depth, height and width.
 #[derive(Debug, Clone)]
 struct Window {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    /// Top and left.
-    padding: [usize; 2],
-    dilation: [usize; 2],
-    input: [usize; 2],
-    output: [usize; 2],
-    /// The number to divide by is the product of the row's and the column's entry; empty for a maximum.
-    divisors: [Vec<f32>; 2],
+    kernel: [usize; 3],
+    stride: [usize; 3],
+    /// Front, top and left.
+    padding: [usize; 3],
+    dilation: [usize; 3],
+    input: [usize; 3],
+    output: [usize; 3],
+    /// The number to divide by is the product of the slice's, the row's and the column's entry; empty for a maximum.
+    divisors: [Vec<f32>; 3],
 }
 
 impl Window {
     /// Columns that the windows cover, padding included.
     fn columns(&self) -> usize {
-        (self.output[1] - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1
+        (self.output[2] - 1) * self.stride[2] + (self.kernel[2] - 1) * self.dilation[2] + 1
     }
 }
 
 impl Pool {
     /// A maximum.
-    pub fn max(spec: &MaxPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        let MaxPool2dSpec { kernel_size, stride, padding, dilation, .. } = *spec;
+    pub fn max<const D: usize, const S: usize>(spec: &MaxPoolSpec<D, S>, layer: &Layer<'_>) -> Result<Self, Error> {
+        let MaxPoolSpec { kernel_size, stride, padding, dilation, .. } = *spec;
         Self::new("max_pool", max_of(layer.isa), [kernel_size, stride, dilation], padding, layer)
     }
 
     /// A mean.
-    pub fn avg(spec: &AvgPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        let AvgPool2dSpec { kernel_size, stride, padding, .. } = *spec;
-        let mut pool = Self::new("avg_pool", sum_of(layer.isa), [kernel_size, stride, [1, 1]], padding, layer)?;
-        for axis in 0..2 {
-            pool.window.divisors[axis] = match spec.divisor_override {
-                Some(divisor) => vec![if axis == 0 { divisor as f32 } else { 1.0 }; pool.window.output[axis]],
-                None => pool.window.counts(axis, padding[2 * axis + 1], spec.count_include_pad),
-            };
-        }
+    pub fn avg<const D: usize, const S: usize>(spec: &AvgPoolSpec<D, S>, layer: &Layer<'_>) -> Result<Self, Error> {
+        let AvgPoolSpec { kernel_size, stride, padding, .. } = *spec;
+        let mut pool = Self::new("avg_pool", sum_of(layer.isa), [kernel_size, stride, [1; D]], padding, layer)?;
+        let after = in_volume::<_, D>(std::array::from_fn(|axis| padding[2 * axis + 1]), 0);
+        let window = &mut pool.window;
+        window.divisors = std::array::from_fn(|axis| match spec.divisor_override {
+            Some(divisor) => vec![if axis == 0 { divisor as f32 } else { 1.0 }; window.output[axis]],
+            None => window.counts(axis, after[axis], spec.count_include_pad),
+        });
         Ok(pool)
     }
 
-    fn new(
+    fn new<const D: usize, const S: usize>(
         name: &'static str,
         pool: unsafe fn(&Window, &[f32], &mut [f32], &mut [f32]),
-        [kernel, stride, dilation]: [[usize; 2]; 3],
-        padding: [usize; 4],
+        [kernel, stride, dilation]: [[usize; D]; 3],
+        padding: [usize; S],
         layer: &Layer<'_>,
     ) -> Result<Self, Error> {
-        let (&[_, in_height, in_width], &[_, out_height, out_width]) = (layer.input, layer.output) else {
-            return Err(layer.error("a pool takes maps"));
-        };
+        let ([_, input @ ..], [_, output @ ..]) = (volume(layer.input, layer)?, volume(layer.output, layer)?);
         let window = Window {
-            kernel,
-            stride,
-            padding: [padding[0], padding[2]],
-            dilation,
-            input: [in_height, in_width],
-            output: [out_height, out_width],
+            kernel: in_volume(kernel, 1),
+            stride: in_volume(stride, 1),
+            padding: in_volume::<_, D>(before(padding), 0),
+            dilation: in_volume(dilation, 1),
+            input,
+            output,
             divisors: Default::default(),
         };
         Ok(Self { name, pool, window })
@@ -155,44 +154,48 @@ impl Combine for Sum {
 
 #[inline(always)]
 fn pool_maps<C: Combine>(window: &Window, input: &[f32], output: &mut [f32], row: &mut [f32]) {
-    let [height, width] = window.input;
+    let [depth, height, width] = window.input;
+    let [_, out_height, out_width] = window.output;
     let row = &mut row[..window.columns()];
-    let left = window.padding[1].min(row.len());
+    let left = window.padding[2].min(row.len());
     let inside = width.min(row.len() - left);
     row[..left].fill(C::PADDING);
     row[left + inside..].fill(C::PADDING);
-    let maps = output.chunks_exact_mut(window.output[0] * window.output[1]);
-    for (input, output) in input.chunks_exact(height * width).zip(maps) {
-        for (y, output) in output.chunks_exact_mut(window.output[1]).enumerate() {
-            combine_rows::<C>(window, y, input, &mut row[left..left + inside]);
-            match window.stride[1] {
+    let channels = output.chunks_exact_mut(window.output.iter().product());
+    for (input, output) in input.chunks_exact(depth * height * width).zip(channels) {
+        for (place, output) in output.chunks_exact_mut(out_width).enumerate() {
+            let (z, y) = (place / out_height, place % out_height);
+            combine_rows::<C>(window, [z, y], input, &mut row[left..left + inside]);
+            match window.stride[2] {
                 1 => combine_columns::<C, 1>(window, row, output),
                 2 => combine_columns::<C, 2>(window, row, output),
                 _ => combine_columns::<C, 0>(window, row, output),
             }
-            if let [rows, columns] = &window.divisors
-                && let Some(&rows) = rows.get(y)
-            {
+            let [slices, rows, columns] = &window.divisors;
+            if let (Some(&slices), Some(&rows)) = (slices.get(z), rows.get(y)) {
                 for (value, &columns) in output.iter_mut().zip(columns) {
-                    *value /= rows * columns;
+                    *value /= slices * rows * columns;
                 }
             }
         }
     }
 }
 
-/// Combines the rows of the windows of output row `y`.
+/// Combines the rows of the windows of output row `y` of slice `z`.
 #[inline(always)]
-fn combine_rows<C: Combine>(window: &Window, y: usize, input: &[f32], row: &mut [f32]) {
-    let [height, width] = window.input;
+fn combine_rows<C: Combine>(window: &Window, [z, y]: [usize; 2], input: &[f32], row: &mut [f32]) {
+    let [depth, height, width] = window.input;
     let mut first = true;
-    for k in 0..window.kernel[0] {
-        // Wraps to a huge row above the map.
-        let y = (y * window.stride[0] + k * window.dilation[0]).wrapping_sub(window.padding[0]);
-        if y >= height {
+    // Wraps to a huge place in front of the volume.
+    let source = |axis: usize, place: usize, tap: usize| {
+        (place * window.stride[axis] + tap * window.dilation[axis]).wrapping_sub(window.padding[axis])
+    };
+    for tap in 0..window.kernel[0] * window.kernel[1] {
+        let (z, y) = (source(0, z, tap / window.kernel[1]), source(1, y, tap % window.kernel[1]));
+        if z >= depth || y >= height {
             continue;
         }
-        let from = &input[y * width..][..row.len()];
+        let from = &input[(z * height + y) * width..][..row.len()];
         if first {
             row.copy_from_slice(from);
             first = false;
@@ -210,10 +213,10 @@ fn combine_rows<C: Combine>(window: &Window, y: usize, input: &[f32], row: &mut 
 /// Combines the columns of each window; `STRIDE` 0 stands for any.
 #[inline(always)]
 fn combine_columns<C: Combine, const STRIDE: usize>(window: &Window, row: &[f32], output: &mut [f32]) {
-    let stride = if STRIDE == 0 { window.stride[1] } else { STRIDE };
+    let stride = if STRIDE == 0 { window.stride[2] } else { STRIDE };
     let span = (output.len() - 1) * stride + 1;
-    for k in 0..window.kernel[1] {
-        let from = &row[k * window.dilation[1]..][..span];
+    for k in 0..window.kernel[2] {
+        let from = &row[k * window.dilation[2]..][..span];
         if k == 0 {
             for (i, to) in output.iter_mut().enumerate() {
                 *to = from[i * stride];
@@ -226,7 +229,7 @@ fn combine_columns<C: Combine, const STRIDE: usize>(window: &Window, row: &[f32]
     }
 }
 
-/// The mean of each map.
+/// The mean of each channel.
 pub(crate) struct GlobalAvgPool {
     mean: unsafe fn(&[f32], &mut [f32]),
 }

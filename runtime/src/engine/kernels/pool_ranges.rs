@@ -2,64 +2,85 @@
 //!
 //! Separable, as all pools are: the rows of a window are combined first, into one row; then its columns.
 
+use super::axes::volume;
 use super::pool::{Combine, Max, Sum};
 use super::{Call, Kernel};
 use crate::Error;
 use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
-use cnn_ir::ops::{AdaptiveAvgPool2dSpec, AdaptiveMaxPool2dSpec, FractionalMaxPool2dSpec};
+use cnn_ir::ops::{AdaptiveAvgPoolSpec, AdaptiveMaxPoolSpec, FractionalMaxPoolSpec};
 use std::ops::Range;
 
-/// Pooling over ranges of rows and of columns.
+/// Pooling over ranges of each axis.
 pub(crate) struct RangePool {
     name: &'static str,
-    pool: unsafe fn(&Windows, &[f32], &mut [f32], &mut [f32]),
+    pool: Pool,
     windows: Windows,
 }
 
+type Pool = unsafe fn(&Windows, &[f32], &mut [f32], &mut [f32]);
+
 struct Windows {
-    /// Height and width.
-    input: [usize; 2],
-    rows: Vec<Range<usize>>,
-    columns: Vec<Range<usize>>,
+    /// Depth, height and width.
+    input: [usize; 3],
+    /// The ranges of depth, height and width: one for all channels, or one for each.
+    ranges: Vec<Ranges>,
 }
+
+type Ranges = [Vec<Range<usize>>; 3];
 
 impl RangePool {
     /// The mean of adaptive windows.
-    pub fn avg(spec: &AdaptiveAvgPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        Self::new("adaptive_avg_pool", mean_of(layer.isa), layer, |axis, n| spec.windows(axis, n).collect())
+    pub fn avg<const D: usize>(spec: &AdaptiveAvgPoolSpec<D>, layer: &Layer<'_>) -> Result<Self, Error> {
+        let ranges = |axis, n| spec.windows(axis, n).collect();
+        Self::new::<D, _>("adaptive_avg_pool", mean_of(layer.isa), layer, 1, |_| ranges)
     }
 
     /// The maximum of adaptive windows.
-    pub fn max(spec: &AdaptiveMaxPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        Self::new("adaptive_max_pool", max_of(layer.isa), layer, |axis, n| spec.windows(axis, n).collect())
+    pub fn max<const D: usize>(spec: &AdaptiveMaxPoolSpec<D>, layer: &Layer<'_>) -> Result<Self, Error> {
+        let ranges = |axis, n| spec.windows(axis, n).collect();
+        Self::new::<D, _>("adaptive_max_pool", max_of(layer.isa), layer, 1, |_| ranges)
     }
 
-    /// The maximum of each map.
+    /// The maximum of each channel.
     pub fn global_max(layer: &Layer<'_>) -> Result<Self, Error> {
-        Self::new("global_max_pool", max_of(layer.isa), layer, |_, n| std::iter::once(0..n).collect())
+        let whole = |_, n| std::iter::once(0..n).collect();
+        Self::new::<3, _>("global_max_pool", max_of(layer.isa), layer, 1, |_| whole)
     }
 
-    /// The maximum of windows at random distances.
-    pub fn fractional_max(spec: &FractionalMaxPool2dSpec, layer: &Layer<'_>) -> Result<Self, Error> {
-        Self::new("fractional_max_pool", max_of(layer.isa), layer, |axis, n| spec.windows(axis, n).collect())
+    /// The maximum of windows at random distances, which every channel has of its own.
+    pub fn fractional_max<const D: usize>(spec: &FractionalMaxPoolSpec<D>, layer: &Layer<'_>) -> Result<Self, Error> {
+        Self::new::<D, _>("fractional_max_pool", max_of(layer.isa), layer, layer.input[0], |channel| {
+            move |axis, n| spec.windows(channel, axis, n).collect()
+        })
     }
 
-    fn new(
+    /// `ranges` gives those of a channel along each of the last D axes that has `n` elements.
+    fn new<const D: usize, R: Fn(usize, usize) -> Vec<Range<usize>>>(
         name: &'static str,
-        pool: unsafe fn(&Windows, &[f32], &mut [f32], &mut [f32]),
+        pool: Pool,
         layer: &Layer<'_>,
-        ranges: impl Fn(usize, usize) -> Vec<Range<usize>>,
+        channels: usize,
+        ranges: impl Fn(usize) -> R,
     ) -> Result<Self, Error> {
-        let &[_, height, width] = layer.input else { return Err(layer.error("a pool takes maps")) };
-        let windows = Windows { input: [height, width], rows: ranges(0, height), columns: ranges(1, width) };
+        let [_, depth, height, width] = volume(layer.input, layer)?;
+        let input = [depth, height, width];
+        let of_channel = |channel| {
+            let ranges = ranges(channel);
+            let along = |axis: usize| match (axis + D).checked_sub(3) {
+                Some(own) => ranges(own, input[axis]),
+                None => std::iter::once(0..1).collect(),
+            };
+            [along(0), along(1), along(2)]
+        };
+        let windows = Windows { input, ranges: (0..channels).map(of_channel).collect() };
         Ok(Self { name, pool, windows })
     }
 }
 
 impl Kernel for RangePool {
     fn scratch(&self, _batch: usize) -> usize {
-        self.windows.input[1]
+        self.windows.input[2]
     }
 
     fn run(&self, call: Call<'_>) {
@@ -95,20 +116,28 @@ fn pool_maps<C: Combine>(
     row: &mut [f32],
     finish: impl Fn(f32, usize) -> f32,
 ) {
-    let [height, width] = windows.input;
+    let [depth, height, width] = windows.input;
     let row = &mut row[..width];
-    let maps = output.chunks_exact_mut(windows.rows.len() * windows.columns.len());
-    for (input, output) in input.chunks_exact(height * width).zip(maps) {
-        for (rows, output) in windows.rows.iter().zip(output.chunks_exact_mut(windows.columns.len())) {
+    let mut output = output;
+    for (input, [depths, rows, columns]) in
+        input.chunks_exact(depth * height * width).zip(windows.ranges.iter().cycle())
+    {
+        let (plane, rest) = output.split_at_mut(depths.len() * rows.len() * columns.len());
+        output = rest;
+        let windows = depths.iter().flat_map(|depths| rows.iter().map(move |rows| (depths, rows)));
+        for ((depths, rows), output) in windows.zip(plane.chunks_exact_mut(columns.len())) {
             row.fill(C::PADDING);
-            for from in input[rows.start * width..rows.end * width].chunks_exact(width) {
-                for (to, &from) in row.iter_mut().zip(from) {
-                    *to = C::combine(*to, from);
+            for z in depths.clone() {
+                let from = &input[(z * height + rows.start) * width..(z * height + rows.end) * width];
+                for from in from.chunks_exact(width) {
+                    for (to, &from) in row.iter_mut().zip(from) {
+                        *to = C::combine(*to, from);
+                    }
                 }
             }
-            for (columns, to) in windows.columns.iter().zip(output) {
+            for (columns, to) in columns.iter().zip(output) {
                 let value = row[columns.clone()].iter().fold(C::PADDING, |value, &next| C::combine(value, next));
-                *to = finish(value, rows.len() * columns.len());
+                *to = finish(value, depths.len() * rows.len() * columns.len());
             }
         }
     }
