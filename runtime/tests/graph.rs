@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use cnn_ir::ops::{Conv2dSpec, FlattenSpec, ReluSpec};
-use cnn_ir::{BuildError, Builder, codes};
+use cnn_ir::{BuildError, Builder, ValueId, codes};
 use cnn_runtime::LuminalBuilder;
 
 fn small() -> Result<LuminalBuilder, BuildError> {
@@ -38,19 +38,33 @@ output features = %5
 
 #[test]
 fn names_must_differ() {
-    let mut builder = small().unwrap();
-    let x = builder.input("x", &[4]).unwrap();
-    assert_eq!(builder.layer("flatten", ReluSpec::new(), &[&x]).unwrap_err().fault.code, &codes::DUPLICATE_NAME);
-    assert_eq!(builder.input("image", &[4]).unwrap_err().fault.code, &codes::DUPLICATE_NAME);
-    assert_eq!(builder.output("map", &x).unwrap_err().fault.code, &codes::DUPLICATE_NAME);
+    let code = |add: fn(&mut LuminalBuilder, &ValueId) -> Result<(), BuildError>| {
+        let mut builder = LuminalBuilder::new();
+        let image = builder.input("image", &[4]).unwrap();
+        let x = builder.layer("flatten", FlattenSpec::new(), &[&image]).unwrap();
+        builder.output("map", &x).unwrap();
+        add(&mut builder, &x).unwrap();
+        builder.finish().map(drop).map_err(|error| error.fault.code)
+    };
+    let duplicate = Err(&codes::DUPLICATE_NAME);
+    assert_eq!(code(|builder, x| builder.layer("flatten", ReluSpec::new(), &[x]).map(drop)), duplicate);
+    assert_eq!(code(|builder, x| builder.output("map", x)), duplicate);
     // In another block the same name is another layer.
-    builder.begin_block("head", "head");
-    assert!(builder.layer("flatten", ReluSpec::new(), &[&x]).is_ok());
+    let inner = |builder: &mut LuminalBuilder, x: &ValueId| {
+        builder.block("head", "head", |builder| builder.layer("flatten", ReluSpec::new(), &[x]).map(drop))
+    };
+    assert_eq!(code(inner), Ok(()));
 }
 
 #[test]
 fn axes_are_limited() {
-    let error = LuminalBuilder::new().input("x", &[1; 6]).unwrap_err();
-    assert_eq!(error.fault.code, &codes::BAD_RANK);
-    assert!(LuminalBuilder::new().input("x", &[1; 5]).is_ok());
+    let build = |shape: &[usize]| {
+        let mut builder = LuminalBuilder::new();
+        let x = builder.input("x", shape)?;
+        let y = builder.layer("relu", ReluSpec::new(), &[&x])?;
+        builder.output("y", &y)?;
+        builder.finish()
+    };
+    assert_eq!(build(&[1; 6]).err().unwrap().fault.code, &codes::BAD_RANK);
+    assert!(build(&[1; 5]).is_ok());
 }

@@ -49,9 +49,12 @@ pub(super) fn emit_spec(op: &Op, mut argument: impl FnMut() -> Option<Ident>) ->
             }
             None => number.to_string(),
         });
+        let is_shorthand = value == field.name;
         let value = literal(&value);
         if field.required {
             required.push(value);
+        } else if is_shorthand {
+            set.push(value);
         } else if is_argument || !field.default {
             let name = ident(field.name);
             set.push(quote! { #name: #value });

@@ -86,7 +86,9 @@ output y = %4
 
     #[test]
     fn not_when_the_value_is_read_elsewhere() {
-        let read = folded(|builder, fc| drop(builder.layer("more", ReluSpec::new(), &[fc]).unwrap()));
+        let read = folded(|builder, fc| {
+            builder.layer("more", ReluSpec::new(), &[fc]).unwrap();
+        });
         let output = folded(|builder, fc| builder.output("z", fc).unwrap());
         assert!(!read.to_string().contains("} + Batch") && !output.to_string().contains("} + Batch"));
     }

@@ -69,7 +69,9 @@ output y = %3
 
     #[test]
     fn not_when_the_value_is_read_elsewhere() {
-        let read = fused(|builder, fc| drop(builder.layer("flat", FlattenSpec::new(), &[fc]).unwrap()));
+        let read = fused(|builder, fc| {
+            builder.layer("flat", FlattenSpec::new(), &[fc]).unwrap();
+        });
         let output = fused(|builder, fc| builder.output("z", fc).unwrap());
         assert!(!read.to_string().contains('+') && !output.to_string().contains('+'));
     }

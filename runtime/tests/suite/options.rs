@@ -3,8 +3,8 @@
 use super::Problem;
 use cnn_ir::Op;
 use cnn_ir::ops::{
-    AvgPool2dSpec, Conv2dSpec, DenseSpec, DropoutSpec, FlattenSpec, GlobalAvgPool2dSpec, IdentitySpec, MaxPool2dSpec,
-    ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec,
+    AvgPool2dSpec, Conv2dSpec, DenseSpec, DropoutSpec, ExternLayer, ExternSpec, FlattenSpec, GlobalAvgPool2dSpec,
+    IdentitySpec, MaxPool2dSpec, ReluSpec, SigmoidSpec, SoftmaxSpec, TanhSpec,
 };
 
 fn conv() -> Conv2dSpec {
@@ -17,6 +17,15 @@ fn max() -> MaxPool2dSpec {
 
 fn avg() -> AvgPool2dSpec {
     AvgPool2dSpec::new([3, 3], [2, 2])
+}
+
+/// A layer of somebody's own.
+struct Mirror;
+
+impl ExternLayer for Mirror {
+    fn forward(&self, _: &[usize], input: &[f32], output: &mut [f32]) {
+        output.iter_mut().zip(input.iter().rev()).for_each(|(y, x)| *y = x / 2.0);
+    }
 }
 
 pub fn problems() -> Vec<Problem> {
@@ -106,6 +115,7 @@ pub fn problems() -> Vec<Problem> {
     on(map, DropoutSpec { p: 1.0 }.into());
 
     for shape in [&[9][..], &[5, 3], map, &[2, 3, 2, 2, 3]] {
+        on(shape, ExternSpec::new("mirror", &[], shape, shape, Mirror).into());
         on(shape, IdentitySpec::new().into());
         on(shape, ReluSpec::new().into());
         on(shape, SigmoidSpec::new().into());
