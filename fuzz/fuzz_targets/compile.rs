@@ -1,0 +1,43 @@
+//! Any bytes through the front end: no panic, places within the text, valid networks, and a formatter that changes no meaning.
+
+#![no_main]
+
+use cnn_dsl::{Compilation, Settings, Sources, Style, compile, format, render, to_json};
+use cnn_ir::TraceBuilder;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let (sources, mut diagnostics) = Sources::from_bytes("any.cnn", bytes.to_vec());
+    let compilation = compile(&sources, &Settings::default());
+    let before = networks(&compilation);
+    diagnostics.extend(compilation.diagnostics);
+    let text = sources.text(0);
+    for diagnostic in &diagnostics {
+        let edits = diagnostic.help.iter().filter_map(|help| help.edit.as_ref()).map(|edit| edit.span);
+        for span in diagnostic.labels.iter().map(|label| label.span).chain(edits) {
+            let place = text.get(span.start as usize..span.end as usize);
+            assert!(span.source == 0 && place.is_some(), "{span:?}: {diagnostic:?}");
+        }
+        assert!(!diagnostic.message.is_empty() && !diagnostic.message.contains('\n'), "{diagnostic:?}");
+        assert!(!to_json(diagnostic, &sources).is_empty());
+    }
+    render(&diagnostics, &sources, Style::Plain);
+    render(&diagnostics, &sources, Style::Color);
+
+    let Ok(once) = format(&sources) else { return };
+    let formatted = Sources::new("any.cnn", &once);
+    assert_eq!(format(&formatted).as_ref(), Ok(&once), "formatted again, it changes");
+    assert_eq!(networks(&compile(&formatted, &Settings::default())), before, "formatted, it is another network:\n{once}");
+});
+
+/// The calls of every model without errors.
+fn networks(compilation: &Compilation) -> Vec<(String, String)> {
+    let calls = compilation.models.iter().map(|network| {
+        assert_eq!(network.validate(), Ok(()), "{}", network.name);
+        let mut trace = TraceBuilder::new();
+        let replayed = network.replay(&mut trace);
+        assert!(replayed.is_ok(), "{}: {replayed:?}", network.name);
+        (network.name.clone(), trace.text().to_owned())
+    });
+    calls.collect()
+}
