@@ -1,6 +1,7 @@
-//! What the workspace's tests share: the formula behind the golden values.
+//! What the workspace's tests share: the formula behind the golden values, and random models.
 
 pub mod formula;
+pub mod random;
 
 use cnn::{Error, Tensor};
 
