@@ -106,7 +106,7 @@ fn errors(case: &Json) -> Vec<String> {
         let outputs = session.run(&problem.inputs()).unwrap();
         problem.check(outputs.get(0).shape(), outputs.get(0).data()).map_err(|text| format!("{isa}: {text}"))
     };
-    let results = std::iter::once(reference).chain(Isa::available().into_iter().map(engine));
+    let results = std::iter::once(reference).chain(Isa::available().map(engine));
     results.filter_map(Result::err).collect()
 }
 

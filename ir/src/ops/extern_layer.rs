@@ -45,9 +45,9 @@ pub struct ExternSpec {
     pub name: String,
     /// The parameters' names and values as Rust writes them.
     pub arguments: Vec<(String, String)>,
-    /// The shapes of one example: what comes in, and what goes out.
+    /// The input's shape for one example.
     pub input: Vec<usize>,
-    #[allow(missing_docs)]
+    /// The output's shape for one example.
     pub output: Vec<usize>,
     /// The path of the Rust type, where only the declaration is known.
     pub path: String,
@@ -80,8 +80,8 @@ impl ExternSpec {
 /// Two are the same layer when their declarations are.
 impl PartialEq for ExternSpec {
     fn eq(&self, other: &Self) -> bool {
-        let declaration = |spec: &Self| (spec.name.clone(), spec.arguments.clone(), spec.input.clone(), spec.output.clone());
-        declaration(self) == declaration(other)
+        let Self { name, arguments, input, output, .. } = other;
+        (&self.name, &self.arguments, &self.input, &self.output) == (name, arguments, input, output)
     }
 }
 
