@@ -65,6 +65,24 @@ pub struct Field {
     pub default: bool,
 }
 
+impl Field {
+    /// The value as a table shows it: `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`, `PadMode::Reflect` as `reflect`.
+    pub fn compact(&self) -> String {
+        let value = self.value.as_str();
+        let inner = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
+        if let Some((_, variant)) = inner.split_once("::") {
+            return variant.to_lowercase();
+        }
+        let list = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let Some(list) = list else { return inner.to_owned() };
+        let items: Vec<&str> = list.split(", ").collect();
+        match items.split_first() {
+            Some((first, rest)) if rest.iter().all(|item| item == first) => (*first).to_owned(),
+            _ => items.join("×"),
+        }
+    }
+}
+
 /// A tensor that an op owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorSpec {

@@ -123,8 +123,8 @@ pub fn words(op: &Op) -> String {
         }
         let name = field.name.replace('_', " ");
         parts.push(match field.name {
-            "p" | "output_size" | "size" | "negative_slope" | "num_groups" | "sides" => plain(&field.value),
-            _ => format!("{name} {}", plain(&field.value)),
+            "p" | "output_size" | "size" | "negative_slope" | "num_groups" | "sides" => field.compact(),
+            _ => format!("{name} {}", field.compact()),
         });
     }
     if !parts.is_empty() {
@@ -143,18 +143,4 @@ fn fields_rank(name: &str) -> usize {
 fn sizes(value: &str, rank: usize) -> String {
     let inner = value.trim_start_matches('[').trim_end_matches(']');
     if inner.contains(", ") { inner.replace(", ", "×") } else { vec![inner; rank.max(1)].join("×") }
-}
-
-/// `[2, 2]` as `2`, `[2, 1]` as `2×1`, `Some(2)` as `2`, `PadMode::Reflect` as `reflect`.
-fn plain(value: &str) -> String {
-    let inner = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
-    if let Some((_, variant)) = inner.split_once("::") {
-        return variant.to_lowercase();
-    }
-    let Some(list) = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return inner.to_owned() };
-    let items: Vec<&str> = list.split(", ").collect();
-    match items.split_first() {
-        Some((first, rest)) if rest.iter().all(|item| item == first) => (*first).to_owned(),
-        _ => items.join("×"),
-    }
 }

@@ -222,7 +222,7 @@ impl Op {
         for (index, field) in fields.enumerate() {
             let separator = if index == 0 { " " } else { ", " };
             let name = field.name.strip_suffix("_size").unwrap_or(field.name);
-            text.push_str(&format!("{separator}{name} {}", compact(&field.value)));
+            text.push_str(&format!("{separator}{name} {}", field.compact()));
         }
         text
     }
@@ -230,20 +230,6 @@ impl Op {
 
 /// Fields that hold sizes of the input.
 const NAMES_OF_SIZES: &[&str] = &["num_features", "num_channels", "normalized_shape"];
-
-/// `[5, 5]` as `5`, `[5, 3]` as `5×3`, `Some(3)` as `3`, `PadMode::Reflect` as `reflect`.
-fn compact(value: &str) -> String {
-    let inner = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
-    if let Some((_, variant)) = inner.split_once("::") {
-        return variant.to_lowercase();
-    }
-    let Some(list) = inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return inner.to_owned() };
-    let items: Vec<&str> = list.split(", ").collect();
-    match items.split_first() {
-        Some((first, rest)) if rest.iter().all(|item| item == first) => (*first).to_owned(),
-        _ => items.join("×"),
-    }
-}
 
 /// The body of `output_shape` for ops that keep their input's shape.
 fn same_shape(layer: &str, inputs: &[&Shape]) -> Result<Shape, Fault> {

@@ -57,7 +57,7 @@ impl Generator {
         let known = scope.named("float");
         match self.rng.below(8) {
             0 | 1 if !known.is_empty() => self.pick_name(&known),
-            0 => format!("{} / 4", self.rng.between(1, 6)),
+            0 => format!("{} / 4.0", self.rng.between(1, 6)),
             1 => "1".to_owned(),
             _ => self.rng.pick(&["0.5", "0.25", "0.75", "1.5", "1.0", "2e-1", "0.875"]).to_owned(),
         }
