@@ -112,6 +112,14 @@ same_calls!(every_option, EveryOption, {
     output probabilities
 });
 
+same_calls!(an_output_that_goes_on, Classifier, {
+    input features: [6]
+    dense(3)
+    output logits
+    softmax
+    output probabilities
+});
+
 same_calls!(awkward_names, Fn, {
     input net: [2, 8, 8]
     x: conv(3, 3) -> relu

@@ -100,8 +100,9 @@ struct Emitter<'a> {
     numbers: Vec<Option<Ident>>,
     /// How many numbers have been written.
     number: usize,
-    /// How many calls have been written.
+    /// How many calls have been written, and how many there will be.
     calls: usize,
+    total: usize,
     locals: Locals,
     /// How each value known so far is passed on, and the variables of those made here.
     values: BTreeMap<usize, TokenStream>,
@@ -125,13 +126,16 @@ impl<'a> Emitter<'a> {
             numbers,
             number: 0,
             calls: 0,
+            total: 0,
             locals,
             values,
             owned,
             last_made: None,
             statements,
         };
-        emitter.find_uses(block, &mut 0);
+        let mut total = 0;
+        emitter.find_uses(block, &mut total);
+        emitter.total = total;
         emitter
     }
 
@@ -253,7 +257,7 @@ impl<'a> Emitter<'a> {
     fn variable(&mut self, label: Option<&str>, otherwise: &str, value: usize) -> Ident {
         let passing = match self.last_use.get(&value) {
             // What is given back at the end is taken by nothing after it.
-            Some(&usize::MAX) => self.is_last(),
+            Some(&usize::MAX) => self.calls == self.total,
             Some(last) => *last <= self.calls + 1,
             None => false,
         };
@@ -265,11 +269,6 @@ impl<'a> Emitter<'a> {
         self.values.insert(value, quote! { &#variable });
         self.owned.insert(value, variable.clone());
         variable
-    }
-
-    /// Whether no call follows the one just written.
-    fn is_last(&self) -> bool {
-        self.last_use.values().all(|last| *last <= self.calls || *last == usize::MAX)
     }
 
     /// A variable of this name; one that nobody reads begins with an underscore.
