@@ -12,7 +12,7 @@ model Options(classes: int = 7) {
     input image: [4, 33, 17]
     stem: conv(8, kernel = (5, 3), stride = (2, 1), padding = (2, 1), groups = 2, bias = false) -> relu
     avg_pool(2, padding = 1, count_include_pad = false, divisor_override = 3) -> dropout(0.25)
-    flatten
+    gen: flatten
     type: dense(classes) -> softmax
     output match
 }

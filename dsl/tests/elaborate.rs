@@ -342,3 +342,50 @@ fn settings_reach_presets() {
     // With all its values, the template is a model as well.
     assert_eq!(shapes(&["n=7", "m=8"]), ["Base[7, 8]", "A[7, 8]", "B[7, 8]"]);
 }
+
+/// What each layer takes, by position among the values.
+fn inputs(network: &Network) -> Vec<Vec<usize>> {
+    let layers = network.layers.iter();
+    layers.map(|layer| layer.inputs.iter().map(|value| value.index()).collect()).collect()
+}
+
+#[test]
+fn what_is_shared_takes_the_value_before_it_and_keeps_what_it_names() {
+    let network = network(
+        "model M {
+            input x: [3, 4, 4]
+            stem: relu
+            g: { conv(3, 1) -> add(stem) }
+            tanh
+            share g
+            h: { stem -> a: conv(3, 1) -> share a }
+            j: add(stem)
+            k: share j
+            share k
+            tanh -> i: { share h }
+            share i
+        }",
+    );
+    // x; stem; g; tanh; share g; h: its convolution on the stem, and again; j, k and share k; tanh; share h, and again.
+    let expected: &[&[usize]] = &[
+        &[0],
+        &[1],
+        &[2, 1],
+        &[3],
+        &[4],
+        &[5, 1],
+        &[1],
+        &[7],
+        &[8, 1],
+        &[9, 1],
+        &[10, 1],
+        &[11],
+        &[1],
+        &[13],
+        &[1],
+        &[15],
+    ];
+    assert_eq!(inputs(&network), expected);
+    let owners: Vec<usize> = (0..network.layers.len()).map(|layer| network.owner(layer)).collect();
+    assert_eq!(owners, [0, 1, 2, 3, 1, 2, 6, 6, 8, 8, 8, 11, 6, 6, 6, 6]);
+}

@@ -203,6 +203,16 @@ impl Network {
         }
     }
 
+    /// How many layers a member is made of.
+    pub fn layers_in(&self, member: Member) -> usize {
+        match member {
+            Member::Layer(_) => 1,
+            Member::Block(block) => {
+                self.blocks[block.index()].members.iter().map(|member| self.layers_in(*member)).sum()
+            }
+        }
+    }
+
     /// The layer whose parameters a layer has: itself, unless it applies an earlier one again.
     pub fn owner(&self, mut layer: usize) -> usize {
         while let Some(earlier) = self.layers[layer].shares {

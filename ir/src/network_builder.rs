@@ -92,24 +92,29 @@ impl NetworkBuilder {
         layer.is_some_and(|layer| layer.train_only)
     }
 
-    /// Applies a layer or block instance of this block, or of one around it, again: what took `from` takes `to`, and the
-    /// rest stays as it was. Gives what takes the place of `result`.
+    /// Applies a layer or block instance of this block, or of one around it, again: what took `from` takes `to`, unless
+    /// the layer and the position of its input are among those that stay. Gives what takes the place of `result`.
     ///
     /// # Errors
-    /// Inputs that some op cannot take; what was made until then stays.
+    /// Too many layers; inputs that some op cannot take, and then what was made until then stays.
     pub fn share(
         &mut self,
         name: &str,
         member: Member,
         (from, to): (ValueId, ValueId),
         result: ValueId,
+        mut stays: impl FnMut(usize, usize) -> bool,
     ) -> Result<ValueId, BuildError> {
-        let mut places = BTreeMap::from([(from, to)]);
+        if self.layers() + self.network.layers_in(member) > Self::MAX_LAYERS {
+            let fault = Fault::new(&codes::TOO_LARGE, format!("more than {} layers", Self::MAX_LAYERS));
+            return Err(self.error(name, fault));
+        }
+        let mut again = Again { from, to, places: BTreeMap::new(), stays: &mut stays };
         let outside = self.current;
-        let made = self.share_member(Some(name), member, &mut places);
+        let made = self.share_member(Some(name), member, &mut again);
         self.current = outside;
         made?;
-        Ok(places.get(&result).copied().unwrap_or(result))
+        Ok(again.places.get(&result).copied().unwrap_or(if result == from { to } else { result }))
     }
 
     /// The network, validated.
@@ -122,35 +127,35 @@ impl NetworkBuilder {
     }
 
     /// Makes a member again, under this name if it is the one that is shared and no part of it.
-    fn share_member(
-        &mut self,
-        name: Option<&str>,
-        member: Member,
-        places: &mut BTreeMap<ValueId, ValueId>,
-    ) -> Result<(), BuildError> {
+    fn share_member(&mut self, name: Option<&str>, member: Member, again: &mut Again<'_>) -> Result<(), BuildError> {
         match member {
             Member::Layer(index) => {
                 let Layer { name: old, op, inputs, labelled, .. } = self.network.layers[index].clone();
-                let inputs: Vec<ValueId> = inputs.iter().map(|value| *places.get(value).unwrap_or(value)).collect();
+                let inputs = inputs.iter().enumerate().map(|(input, value)| again.input(index, input, *value));
+                let inputs: Vec<ValueId> = inputs.collect();
                 let inputs: Vec<&ValueId> = inputs.iter().collect();
                 self.labelled = if name.is_some() { self.labelled } else { labelled };
-                let of =
-                    if name.is_some() { Some(old.clone()) } else { self.network.shared_layer(index).map(Into::into) };
-                let made = match of {
-                    Some(of) => self.share_layer(name.unwrap_or(&old), &of, op, &inputs)?,
-                    None => self.layer(&old, op, &inputs)?,
+                let of: Option<String> = self.network.shared_layer(index).map(Into::into);
+                let made = match (name, of) {
+                    (Some(name), _) => {
+                        let shares = self.check_shared(name, Some(member), &op)?;
+                        self.add_layer(name, Some(shares), op, &inputs)?
+                    }
+                    (None, Some(of)) => self.share_layer(&old, &of, op, &inputs)?,
+                    (None, None) => self.layer(&old, op, &inputs)?,
                 };
-                places.insert(self.network.value_of(index), made);
+                again.places.insert(self.network.value_of(index), made);
             }
             Member::Block(id) => {
                 let Block { name: old, definition, doc, members, .. } = self.network.blocks[id.index()].clone();
-                let of = if name.is_some() { Some(old.clone()) } else { self.network.shared_block(id).map(Into::into) };
-                match of {
-                    Some(of) => self.begin_shared_block(name.unwrap_or(&old), &of, &definition)?,
-                    None => self.begin_block(&old, &definition),
+                let of: Option<String> = self.network.shared_block(id).map(Into::into);
+                match (name, of) {
+                    (Some(name), _) => self.add_block(name, &definition, Some(id)),
+                    (None, Some(of)) => self.begin_shared_block(&old, &of, &definition)?,
+                    (None, None) => self.begin_block(&old, &definition),
                 }
                 self.set_doc(&doc);
-                members.into_iter().try_for_each(|member| self.share_member(None, member, places))?;
+                members.into_iter().try_for_each(|member| self.share_member(None, member, again))?;
                 self.end_block();
             }
         }
@@ -243,6 +248,28 @@ impl NetworkBuilder {
         match of {
             Some(Member::Layer(of)) if self.network.layers[of].op.parameters() == op.parameters() => Ok(of),
             _ => Err(self.error(name, Fault::new(&codes::NOT_SHARED, "no layer with these parameters to share"))),
+        }
+    }
+}
+
+/// A member that is made again.
+struct Again<'a> {
+    /// What came in, and what comes in now.
+    from: ValueId,
+    to: ValueId,
+    /// What takes the place of the values made in it.
+    places: BTreeMap<ValueId, ValueId>,
+    /// Whether an input of a layer stays as it was although it is what came in.
+    stays: &'a mut dyn FnMut(usize, usize) -> bool,
+}
+
+impl Again<'_> {
+    fn input(&mut self, layer: usize, input: usize, value: ValueId) -> ValueId {
+        let stays = (self.stays)(layer, input);
+        match self.places.get(&value) {
+            Some(made) => *made,
+            None if value == self.from && !stays => self.to,
+            None => value,
         }
     }
 }

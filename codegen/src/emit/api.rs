@@ -90,9 +90,10 @@ fn emit_constants(network: &Network) -> TokenStream {
     let count = number(network.cost().params);
     quote! {
         #(#shapes)*
-        /// The number of trainable scalars.
+        /// The number of trainable scalars, without those that only training needs.
         pub const PARAMETER_COUNT: u64 = #count;
-        /// Every parameter's name, as in PyTorch's state dict, and shape.
+        /// Every parameter's name, as in PyTorch's state dict, and shape; also of those that only training needs, which a
+        /// weights file for inference may leave out.
         pub const PARAMETERS: &'static [(&'static str, &'static [usize])] = &[#(#named),*];
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn model_doc(network: &Network) -> String {
     let rows = rows.map(|row| {
         // What an open block costs is told by the rows of its members.
         let cost = if matches!(row.kind, RowKind::Open(_)) { Cost::default() } else { row.cost };
-        [row.path, row.op, row.output.to_string(), count(cost.params), count(cost.macs)]
+        let op = if row.train_only { format!("{} (training)", row.op) } else { row.op };
+        [row.path, op, row.output.to_string(), count(cost.params), count(cost.macs)]
     });
     let total = network.cost();
     let _ = if network.doc().is_empty() {

@@ -42,7 +42,7 @@ pub(crate) fn emit_tokens(network: &Network) -> TokenStream {
     let blocks = functions.list.iter().map(|function| body::emit_function(network, &functions, function));
     quote! {
         #[doc = #module_doc]
-        #[allow(dead_code, non_snake_case, clippy::too_many_arguments)]
+        #[allow(dead_code, non_snake_case, clippy::all, clippy::pedantic)]
         pub mod #module {
             use ::cnn::ops::{#(#specs),*};
             use ::cnn::{#(#imports),*};

@@ -28,7 +28,8 @@ pub(crate) fn check_model_name(model: &str) -> Result<(), String> {
 
 /// The name as an identifier: raw where it is a keyword, with an underscore where not even that is allowed.
 pub(crate) fn ident(name: &str) -> Ident {
-    if syn::parse_str::<Ident>(name).is_ok() {
+    // Edition 2024 reserves `gen`, which syn takes for a name.
+    if name != "gen" && syn::parse_str::<Ident>(name).is_ok() {
         return Ident::new(name, Span::call_site());
     }
     match name {

@@ -68,7 +68,7 @@ impl<'a, 's> Elaborator<'a, 's> {
         let place = match &step.action {
             Action::Call(call) if self.is_value(call, step) => {
                 let flow = self.labelled(call.name.text, call.span);
-                self.current = flow.or(Some(Flow { value: None, place: call.span }));
+                self.current = flow.or(Some(Flow::made(None, call.span)));
                 return self.declare_label(label, self.current, None);
             }
             Action::Call(call) => {
@@ -92,13 +92,14 @@ impl<'a, 's> Elaborator<'a, 's> {
             }
         };
         self.frame_sequence().steps += 1;
-        let made = self.current.map(|flow| Flow { place, ..flow });
+        let made = self.current.map(|flow| Flow::made(flow.value, place));
         // What a group or block makes is what its last step makes.
         self.current = if matches!(step.action, Action::Group(_)) { self.current } else { made };
         self.failed |= made.is_none_or(|flow| flow.value.is_none());
         let to = self.current.and_then(|flow| flow.value);
+        let level = self.level();
         let made = match self.net.members().get(members..) {
-            Some([member]) => from.zip(to).map(|(from, to)| Made { member: *member, from, to }),
+            Some([member]) => from.zip(to).map(|(from, to)| Made { member: *member, from, to, level }),
             _ => None,
         };
         self.declare_label(label, self.current, made);
@@ -119,7 +120,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     pub fn poison(&mut self, place: Span) {
         self.failed = true;
         self.first_step = self.first_step.or(Some(place));
-        self.current = Some(Flow { value: None, place });
+        self.current = Some(Flow::made(None, place));
     }
 
     fn group(&mut self, body: &'a [Statement<'s>], step: &'a Step<'s>, name: &str) {
@@ -270,7 +271,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                     .see(declared.span, "made within `train_only`");
                 return self.cx.fail(diagnostic);
             }
-            return Some(flow);
+            return Some(Flow { named: Some(self.level()), ..flow });
         }
         let definition = self.frame().definition;
         if definition.broken_body || definition.lost_names || self.frame().scope.incomplete {

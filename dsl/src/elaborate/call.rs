@@ -8,7 +8,7 @@ use super::model::{Elaborator, Flow};
 use super::params;
 use super::value::{Given, Target, Value};
 use crate::diagnostic::Diagnostic;
-use crate::syntax::{Call, Step};
+use crate::syntax::{Action, Call, Statement, Step};
 use crate::{codes, suggest};
 use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Shape, Span, ValueId};
 
@@ -42,7 +42,7 @@ impl<'a, 's> Elaborator<'a, 's> {
 
     pub fn set_current(&mut self, value: Option<ValueId>, place: Span) {
         self.failed |= value.is_none();
-        self.current = Some(Flow { value, place });
+        self.current = Some(Flow::made(value, place));
     }
 
     /// What a call applies, and the arguments it already has.
@@ -83,11 +83,17 @@ impl<'a, 's> Elaborator<'a, 's> {
             let end = Span { start: call.span.end, ..call.span };
             return self.cx.fail(diagnostic.edit("a label is followed by a colon", end, ":"));
         }
-        let labels: Vec<String> = self.labels();
-        let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
-        let names = layer_names(call.span, &self.cx).chain(params).chain(labels.iter().map(String::as_str));
-        let meant = foreign.map(|def| def.name).or_else(|| suggest::nearest(name, names));
-        let diagnostic = match meant {
+        // `ouput y`: of the word after a misspelt keyword nothing more is to be said.
+        let follows_keyword = preceding(body, call.span).is_some_and(|before| {
+            let name = before.name.text;
+            !self.frame().scope.bindings.contains_key(name)
+                && find_target(name, before.span, &self.cx).is_none()
+                && self.meant(name, before.span).is_some_and(|meant| suggest::keyword(name) == Some(meant.as_str()))
+        });
+        if follows_keyword {
+            return None;
+        }
+        let diagnostic = match self.meant(name, call.span) {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
             None => {
                 const MOST: usize = 8;
@@ -97,6 +103,18 @@ impl<'a, 's> Elaborator<'a, 's> {
             }
         };
         self.cx.fail(diagnostic)
+    }
+
+    /// What an unknown name of a layer may stand for: a layer, a parameter, a label or the keyword of a statement.
+    fn meant(&mut self, name: &str, span: Span) -> Option<String> {
+        if let Some(def) = OpDef::find_alias(&suggest::plain(name)) {
+            return Some(def.name.to_owned());
+        }
+        let labels = self.labels();
+        let keyword = suggest::keyword(name);
+        let params = self.frame().scope.bindings.keys().copied().collect::<Vec<_>>();
+        let names = layer_names(span, &self.cx).chain(params).chain(labels.iter().map(String::as_str)).chain(keyword);
+        suggest::nearest(name, names).or(keyword).map(str::to_owned)
     }
 
     /// The labels and inputs that are known.
@@ -133,7 +151,10 @@ impl<'a, 's> Elaborator<'a, 's> {
             self.net.layer(name, op, &values).map_err(|error| error.fault)
         });
         let fault = match made {
-            Ok(value) => return Some(value),
+            Ok(value) => {
+                self.note_named(inputs);
+                return Some(value);
+            }
             Err(fault) => fault,
         };
         let mut diagnostic = describe(fault, call, def, givens, step.span);
@@ -147,6 +168,13 @@ impl<'a, 's> Elaborator<'a, 's> {
             }
         }
         self.cx.fail(diagnostic)
+    }
+
+    /// Keeps in mind which inputs of the layer just made were named.
+    pub fn note_named(&mut self, inputs: &[Flow]) {
+        let Some(layer) = self.net.layers().checked_sub(1) else { return };
+        let named = inputs.iter().enumerate().filter_map(|(input, flow)| Some(((layer, input), flow.named?)));
+        self.named_inputs.extend(named);
     }
 
     /// Whether the network is full; then there is no use in going on.
@@ -243,4 +271,16 @@ impl<'a, 's> Elaborator<'a, 's> {
             self.poison(call.span);
         }
     }
+}
+
+/// The call without label or arguments that stands right before `call`.
+fn preceding<'a, 's>(statements: &'a [Statement<'s>], call: Span) -> Option<&'a Call<'s>> {
+    let here = statements.windows(2).find_map(|pair| match pair {
+        [Statement::Step(Step { label: None, action: Action::Call(before), .. }), Statement::Step(next)] => {
+            let is_close = before.parenthesis.is_none() && before.span.end + 1 == next.span.start;
+            (is_close && next.label.is_none() && next.span.start == call.start).then_some(before)
+        }
+        _ => None,
+    });
+    here.or_else(|| statements.iter().flat_map(Statement::inner).find_map(|inner| preceding(inner, call)))
 }

@@ -32,7 +32,8 @@ impl<'a, 's> Elaborator<'a, 's> {
         }
         let value = scope.value(&external.shape, &[], &mut self.cx)?;
         let output = self.sizes_of(&value, &external.shape)?;
-        let input = self.current?.value?;
+        let flow = self.current?;
+        let input = flow.value?;
         let shape = self.net.shape(input)?.clone();
         let spec = ExternSpec {
             name: definition.name.text.to_owned(),
@@ -44,7 +45,10 @@ impl<'a, 's> Elaborator<'a, 's> {
         };
         self.net.set_place(step.span, step.label.is_some());
         match self.net.layer(name, spec, &[&input]) {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                self.note_named(&[flow]);
+                Some(value)
+            }
             Err(error) => {
                 let mut diagnostic = Diagnostic::error(error.fault.code, error.fault.message);
                 diagnostic = diagnostic.at(external.shape.span, format!("this is {value}")).see(step.span, "used here");

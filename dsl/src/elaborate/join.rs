@@ -79,7 +79,8 @@ impl<'a, 's> Elaborator<'a, 's> {
                 }
             };
             unknown |= flow.is_none();
-            inputs.extend(flow);
+            // Named within the step, not before it.
+            inputs.extend(flow.map(|flow| Flow { named: Some(self.level() + 1), ..flow }));
         }
         let mut givens = bound;
         let last = self.frames.len() - 1;

@@ -17,6 +17,15 @@ pub(super) struct Flow {
     pub value: Option<ValueId>,
     /// The call or input that makes it.
     pub place: Span,
+    /// How deep in blocks and groups it was named to get here; `None` if it is what the step before made.
+    pub named: Option<usize>,
+}
+
+impl Flow {
+    /// What a call or input at `place` makes.
+    pub fn made(value: Option<ValueId>, place: Span) -> Self {
+        Self { value, place, named: None }
+    }
 }
 
 /// What a name stands for.
@@ -38,6 +47,8 @@ pub(super) struct Made {
     pub from: ValueId,
     /// What came out.
     pub to: ValueId,
+    /// How deep in blocks and groups the step is.
+    pub level: usize,
 }
 
 /// A sequence of steps that has a name of its own in parameter names: a model, a block instance or a group.
@@ -86,6 +97,8 @@ pub(super) struct Elaborator<'a, 's> {
     pub given_up: bool,
     /// Groups, branches, loops, conditions and blocks that are open.
     pub depth: usize,
+    /// For inputs of layers that were named, and not what the step before made, how deep: by layer and position.
+    pub named_inputs: BTreeMap<(usize, usize), usize>,
     /// How many `train_only` are open.
     pub train_only: usize,
     /// How often the loops that are open run, multiplied.
@@ -113,6 +126,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             failed: false,
             given_up: false,
             depth: 0,
+            named_inputs: BTreeMap::new(),
             train_only: 0,
             rounds: 1,
             uncertain: false,
@@ -152,7 +166,7 @@ impl<'a, 's> Elaborator<'a, 's> {
     /// Looks for errors in a block that nothing calls; what comes in is unknown.
     pub fn check(mut self) {
         let definition = self.plan.definition;
-        self.current = Some(Flow { value: None, place: definition.head });
+        self.current = Some(Flow::made(None, definition.head));
         if let Some(frame) = self.frames.last_mut() {
             frame.scope.input = Input::Unknown;
         }
@@ -175,6 +189,11 @@ impl<'a, 's> Elaborator<'a, 's> {
         for param in &definition.params {
             self.declare(param.name.text, param.name.span, "parameter", None);
         }
+    }
+
+    /// How deep in blocks and groups the next step is.
+    pub fn level(&self) -> usize {
+        self.frames.iter().map(|frame| frame.sequences.len()).sum()
     }
 
     /// The definition at work. There always is one until the model is done.
@@ -218,7 +237,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             }
         }
         self.failed |= value.is_none();
-        let flow = Flow { value, place: span };
+        let flow = Flow::made(value, span);
         check_name(name, self.cx.report);
         self.declare(name.text, name.span, "input", Some(flow));
         // Steps take the first input; the others are joined by name.
@@ -331,7 +350,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 .help("write what happens to its input: `conv(6, kernel = 5) -> relu`");
             self.cx.report.push(diagnostic);
         } else if !self.has_output
-            && let Some(Flow { value: Some(value), place }) = self.current
+            && let Some(Flow { value: Some(value), place, .. }) = self.current
         {
             self.net.set_place(place, false);
             // Only a second output of the same name could be refused.

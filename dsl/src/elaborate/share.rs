@@ -15,7 +15,7 @@ impl<'a, 's> Elaborator<'a, 's> {
             Some(index) => self.indexed_name(shared.name, index),
         };
         let known = label.and_then(|label| self.labelled(&label, shared.span).and(self.find_name(&label)));
-        let (Some(declared), Some(Flow { value: Some(current), place })) = (known, self.current) else {
+        let (Some(declared), Some(flow @ Flow { value: Some(current), place, .. })) = (known, self.current) else {
             return self.poison(step.span);
         };
         let Some(made) = declared.made else {
@@ -32,8 +32,21 @@ impl<'a, 's> Elaborator<'a, 's> {
         };
         let layers = self.net.layers();
         self.net.set_place(step.span, step.label.is_some());
-        let result = self.net.share(name, made.member, (made.from, current), made.to);
+        // What was named within the step stays; what came into it from the step before is what comes now.
+        let (named, mut again) = (&self.named_inputs, Vec::new());
+        let stays = |layer: usize, input: usize| {
+            let level = named.get(&(layer, input)).copied().filter(|level| *level > made.level);
+            again.push((layer, input, level));
+            level.is_some()
+        };
+        let result = self.net.share(name, made.member, (made.from, current), made.to, stays);
         self.cx.spend(STEP * (self.net.layers() - layers), step.span);
+        let (deeper, mut layer) = (self.level(), layers);
+        for (index, (old, input, level)) in again.iter().enumerate() {
+            layer += usize::from(index > 0 && again[index - 1].0 != *old);
+            let level = level.map(|level| level - made.level + deeper).or(flow.named);
+            self.named_inputs.extend(level.map(|level| ((layer, *input), level)));
+        }
         let error = match result {
             Ok(value) => return self.set_current(Some(value), step.span),
             Err(error) => error,
