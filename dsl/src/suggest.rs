@@ -29,6 +29,17 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     best.map(|(_, candidate)| candidate)
 }
 
+/// The keywords that begin a statement; `if` is too short to be told from a name.
+const STATEMENTS: &[&str] = &["assert", "else", "for", "input", "output", "repeat", "share", "train_only"];
+
+/// The keyword that a word at the beginning of a statement is like.
+pub(crate) fn keyword(word: &str) -> Option<&'static str> {
+    match word {
+        "elif" | "elsif" | "elseif" => Some("else if"),
+        _ => nearest(word, STATEMENTS.iter().copied()),
+    }
+}
+
 /// A name without what spellings differ in: `MaxPool2d` → `maxpool`.
 pub(crate) fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace('_', "");

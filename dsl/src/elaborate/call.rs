@@ -94,7 +94,13 @@ impl<'a, 's> Elaborator<'a, 's> {
             return None;
         }
         let diagnostic = match self.meant(name, call.span) {
-            Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
+            Some(meant) => {
+                let diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant.as_str());
+                match first_is_input_size(call, &meant) {
+                    Some(first) => diagnostic.note(format!("`{first}` is not given here: what comes in tells it")),
+                    None => diagnostic,
+                }
+            }
             None => {
                 const MOST: usize = 8;
                 let known: Vec<&str> =
@@ -270,6 +276,17 @@ impl<'a, 's> Elaborator<'a, 's> {
         if unknown || definition.broken_body || definition.broken_head {
             self.poison(call.span);
         }
+    }
+}
+
+/// What PyTorch calls the first argument of a call of `meant`, if it is what this language leaves out.
+fn first_is_input_size(call: &Call<'_>, meant: &str) -> Option<&'static str> {
+    let positional = call.arguments.iter().filter(|argument| argument.name.is_none()).count();
+    match meant {
+        "dense" if call.name.text == "Linear" && positional >= 2 => Some("in_features"),
+        // Those of Keras end in a capital D and begin with the output channels.
+        "conv" | "conv_transpose" if call.name.text.ends_with('d') && positional >= 3 => Some("in_channels"),
+        _ => None,
     }
 }
 

@@ -152,16 +152,16 @@ impl Scope<'_> {
 
     fn field(&self, whole: &Expr<'_>, index: usize, span: Span, cx: &mut Context<'_, '_>) -> Option<Value> {
         let value = self.value(whole, &[], cx)?;
-        let diagnostic = match value {
-            Value::Tuple(mut items) | Value::List(mut items) => {
-                if index < items.len() {
-                    return Some(items.swap_remove(index));
+        let diagnostic = match &value {
+            Value::Tuple(items) | Value::List(items) => {
+                if let Some(item) = items.get(index) {
+                    return Some(item.clone());
                 }
                 let counted = if items.len() == 1 { "1 value".into() } else { format!("{} values", items.len()) };
                 let message = format!("there is no `.{index}` in {counted}");
                 Diagnostic::error(&codes::TYPE_MISMATCH, message)
                     .at(span, "")
-                    .see(whole.span, format!("this is {}", Value::Tuple(items).brief()))
+                    .see(whole.span, format!("this is {}", value.brief()))
                     .note("positions are counted from 0")
             }
             other => {
@@ -221,7 +221,10 @@ impl Scope<'_> {
         let known = self.bindings.keys().copied();
         let mut diagnostic =
             Diagnostic::error(&codes::UNKNOWN_NAME, format!("nothing named `{name}` is known here")).at(span, "");
-        if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied()))
+        if let "True" | "False" = name {
+            let meant = name.to_lowercase();
+            diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), span, meant);
+        } else if let Some(meant) = suggest::nearest(name, known.clone().chain(words.iter().copied()))
             .or_else(|| suggest::nearest(name, layer_names(span, cx)))
         {
             diagnostic = diagnostic.edit(format!("did you mean `{meant}`?"), span, meant);
@@ -261,6 +264,9 @@ impl Scope<'_> {
         }
         let message = format!("there is no function or layer `{name}`");
         let diagnostic = Diagnostic::error(&codes::UNKNOWN_NAME, message).at(call.name.span, "");
+        if name == "range" {
+            return cx.fail(diagnostic.help("a range goes from one integer to before another: `for i in 0..3`"));
+        }
         cx.fail(match suggest::nearest(name, FUNCTIONS.iter().copied().chain(layer_names(call.span, cx))) {
             Some(meant) => diagnostic.edit(format!("did you mean `{meant}`?"), call.name.span, meant),
             None => diagnostic.note(format!("the functions are {}", FUNCTIONS.join(", "))),

@@ -2,6 +2,7 @@
 
 use super::scan::{Token, TokenKind};
 use super::{Parser, Rule, is_name};
+use crate::suggest;
 use crate::syntax::{Action, Branch, If, Label, Loop, Statement, Step};
 use cnn_ir::Span;
 
@@ -24,7 +25,13 @@ impl<'s> Parser<'s, '_> {
                 arrow = Some(token);
                 continue;
             }
+            self.misspelt = None;
             let statement = self.statement(token, step, arrow);
+            if let Some(start) = self.misspelt.take() {
+                // What was read as steps since is none; it may have given names.
+                body.retain(|earlier| !matches!(earlier, Statement::Step(step) if step.span.start as usize >= start));
+                self.lost_names = true;
+            }
             let is_step = !matches!(
                 statement,
                 Statement::Input { .. }
@@ -65,7 +72,14 @@ impl<'s> Parser<'s, '_> {
                     Statement::Broken { name: Some(self.name(token)) }
                 }
                 Some(":") => self.labelled(token),
-                Some("{") if !self.opens_branches(1) => self.labelled(token),
+                Some("{") if self.opens_branches(1) => self.step(None, token),
+                Some("{") if suggest::keyword(token.text).is_some() && !self.is_indexed_label() => {
+                    self.pos = token.end();
+                    self.unexpected(&["`:`"], Some(token));
+                    self.skip_statement(token.start);
+                    Statement::Broken { name: None }
+                }
+                Some("{") => self.labelled(token),
                 _ => self.step(None, token),
             },
         }
@@ -224,6 +238,21 @@ impl<'s> Parser<'s, '_> {
         let mut tokens = self.tokens().filter(|token| token.kind != TokenKind::Doc).skip(skip);
         tokens.next().is_some_and(|token| token.is("{"))
             && tokens.next().is_some_and(|token| is_bar(&token) || token.is("}"))
+    }
+
+    /// Whether a colon follows what is between the braces after the next token.
+    fn is_indexed_label(&self) -> bool {
+        let mut depth = 0usize;
+        let mut tokens = self.tokens().filter(|token| token.kind != TokenKind::Doc).skip(1);
+        let end = tokens.find(|token| {
+            match token.kind {
+                TokenKind::Open => depth += 1,
+                TokenKind::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0
+        });
+        end.is_some() && tokens.next().is_some_and(|token| token.is(":"))
     }
 
     /// Whether a body follows; if not, says so and skips the statement that `first` begins.

@@ -25,14 +25,20 @@ impl Tree<'_> {
         let start = self.span(&pair);
         let mut negated = false;
         let (mut value, mut comparison): (Option<Expr<'s>>, Option<Pair<'s, Rule>>) = (None, None);
+        let mut comparisons = 0;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::keyword_not => negated = !negated,
-                Rule::comparison => comparison = Some(part),
+                Rule::comparison => {
+                    comparisons += 1;
+                    comparison = Some(part);
+                }
                 _ => {
                     let right = self.sum(part)?;
                     value = Some(match (value, comparison.take()) {
-                        (Some(left), Some(sign)) => self.compare(left, &sign, right),
+                        (Some(left), Some(_)) if comparisons > 2 => left,
+                        (Some(left), Some(sign)) if comparisons == 2 => self.chained(left, &sign, right),
+                        (Some(left), Some(sign)) => compare(left, &sign, right),
                         _ => right,
                     });
                 }
@@ -46,24 +52,13 @@ impl Tree<'_> {
         Some(Expr { kind: ExprKind::Not(Box::new(value)), span })
     }
 
-    fn compare<'s>(&mut self, left: Expr<'s>, sign: &Pair<'s, Rule>, right: Expr<'s>) -> Expr<'s> {
-        let span = to(left.span, right.span);
-        if matches!(left.kind, ExprKind::Compare(..)) {
-            let error = Diagnostic::error(&codes::SYNTAX, "comparisons cannot be chained")
-                .at(self.span(sign), "a second comparison")
-                .help("write `a < b and b < c`");
-            self.report.push(error);
-            return Expr { kind: ExprKind::Broken, span };
-        }
-        let comparison = match sign.as_str() {
-            "==" => Comparison::Equal,
-            "!=" => Comparison::NotEqual,
-            "<" => Comparison::Less,
-            "<=" => Comparison::LessEqual,
-            ">" => Comparison::Greater,
-            _ => Comparison::GreaterEqual,
-        };
-        Expr { kind: ExprKind::Compare(comparison, Box::new((left, right))), span }
+    /// Refuses `a < b < c`; `(a < b) == c` is another matter.
+    fn chained<'s>(&mut self, left: Expr<'s>, sign: &Pair<'s, Rule>, right: Expr<'s>) -> Expr<'s> {
+        let error = Diagnostic::error(&codes::SYNTAX, "comparisons cannot be chained")
+            .at(self.span(sign), "a second comparison")
+            .help("write `a < b and b < c`");
+        self.report.push(error);
+        Expr { kind: ExprKind::Broken, span: to(left.span, right.span) }
     }
 
     /// Operands and operators; `*`, `/` and `%` bind tighter than `+` and `-`.
@@ -225,6 +220,19 @@ impl Tree<'_> {
     ) -> Option<Vec<Expr<'s>>> {
         pairs.map(|pair| make(self, pair)).collect()
     }
+}
+
+fn compare<'s>(left: Expr<'s>, sign: &Pair<'s, Rule>, right: Expr<'s>) -> Expr<'s> {
+    let span = to(left.span, right.span);
+    let comparison = match sign.as_str() {
+        "==" => Comparison::Equal,
+        "!=" => Comparison::NotEqual,
+        "<" => Comparison::Less,
+        "<=" => Comparison::LessEqual,
+        ">" => Comparison::Greater,
+        _ => Comparison::GreaterEqual,
+    };
+    Expr { kind: ExprKind::Compare(comparison, Box::new((left, right))), span }
 }
 
 /// One part as it is, several as an `and` or `or`.

@@ -100,6 +100,8 @@ pub(super) struct Unexpected<'s> {
     pub found: Option<Token<'s>>,
     /// Where the text ends.
     pub end: usize,
+    /// A word before on the same line that is like a keyword, which may have been meant.
+    pub misspelt: Option<(Span, &'static str)>,
 }
 
 impl Unexpected<'_> {
@@ -119,6 +121,9 @@ impl Unexpected<'_> {
     fn advise(&self, diagnostic: Diagnostic, found: Token<'_>, span: Span) -> Diagnostic {
         let expects = |what: &str| self.expected.contains(&what);
         let starts_value = matches!(found.kind, TokenKind::Word | TokenKind::Number | TokenKind::Open);
+        if let Some((word, meant)) = self.misspelt {
+            return diagnostic.edit(format!("did you mean `{meant}`?"), word, meant);
+        }
         match found.text {
             ";" => diagnostic.edit("no `;` is needed", span, ""),
             _ if self.expected == ["`:`"] && self.before.is_some_and(|before| before.is("}")) => {
@@ -134,6 +139,16 @@ impl Unexpected<'_> {
                 diagnostic.edit("an argument is named with `=`", span, if self.spaced(span) { "=" } else { " =" })
             }
             "=" if expects("`:`") => diagnostic.help("the type comes first: `name: int = 10`"),
+            "=" if expects("`{`") => diagnostic.edit("a comparison is written `==`", span, "=="),
+            ".." if expects("`{`") => {
+                diagnostic.help("a range goes from one integer to before another: `0..3` is 0, 1, 2")
+            }
+            "&&" => diagnostic.edit("write `and`", span, "and"),
+            "||" if expects("`{`") || expects("`,`") || expects("`)`") => diagnostic.edit("write `or`", span, "or"),
+            "!" => diagnostic.edit("write `not`", span, "not "),
+            "*" | "**" if found.is("**") || self.before.is_some_and(|before| before.text.ends_with('*')) => {
+                diagnostic.help("there is no sign for powers: multiply")
+            }
             "#" => diagnostic.edit("comments begin with `//`", span, "//"),
             "/*" => diagnostic.help("comments begin with `//` and go to the end of the line"),
             text if text.starts_with(['"', '\'']) => diagnostic.help("names and words are written without quotes"),
@@ -152,7 +167,7 @@ impl Unexpected<'_> {
                 diagnostic.note("names are made of the letters a to z and A to Z, digits and `_`")
             }
             word if found.kind == TokenKind::Word && expects("`model`") => {
-                match suggest::nearest(word, ["model", "block"]) {
+                match suggest::nearest(word, ["model", "block", "extern", "use"]) {
                     Some(meant) => diagnostic.edit("a keyword with a similar name exists", span, meant),
                     None => diagnostic.help("a file is a list of blocks and models: `model Name { … }`"),
                 }

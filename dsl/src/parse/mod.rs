@@ -12,8 +12,8 @@ mod tree;
 
 use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{Definition, Expr, File, Name};
-use crate::{codes, source};
-use cnn_ir::{NetworkBuilder, Span};
+use crate::{codes, source, suggest};
+use cnn_ir::{NetworkBuilder, OpDef, Span};
 pub(crate) use message::RESERVED;
 use message::Unexpected;
 use pest::Parser as _;
@@ -27,6 +27,9 @@ use tree::Tree;
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
 struct Grammar;
+
+/// What an item of a file begins with.
+const ITEMS: &[&str] = &["`model`", "`block`", "`extern`", "`use`"];
 
 /// The most bytes of one statement.
 const MAX_STATEMENT_BYTES: usize = 64 << 10;
@@ -107,6 +110,8 @@ struct Parser<'s, 'r> {
     cut: bool,
     /// Statements were left out that may have given names.
     lost_names: bool,
+    /// Where a statement begins that may be a misspelt keyword, after an error that says so.
+    misspelt: Option<usize>,
     /// The path of a `use`.
     used: Option<Name<'s>>,
 }
@@ -114,8 +119,8 @@ struct Parser<'s, 'r> {
 impl<'s, 'r> Parser<'s, 'r> {
     fn new(text: &'s str, source: u32, report: &'r mut Report, range: Range<usize>) -> Self {
         let Range { start: pos, end } = range;
-        let (statements, in_branch, cut, lost_names, used) = (Vec::new(), false, false, false, None);
-        Self { text, source, report, pos, end, statements, in_branch, cut, lost_names, used }
+        let (statements, in_branch, cut, lost_names, misspelt, used) = (Vec::new(), false, false, false, None, None);
+        Self { text, source, report, pos, end, statements, in_branch, cut, lost_names, misspelt, used }
     }
 
     fn item(&mut self, sound: bool) -> Option<(Item, Definition<'s>)> {
@@ -129,7 +134,7 @@ impl<'s, 'r> Parser<'s, 'r> {
                 if sound {
                     match other {
                         "use" => self.use_file(keyword),
-                        _ => self.unexpected(&["`model`", "`block`"], None),
+                        _ => self.unexpected(ITEMS, None),
                     }
                 }
                 return None;
@@ -145,7 +150,7 @@ impl<'s, 'r> Parser<'s, 'r> {
             match token.text {
                 "train" => self.not_available(token, token.text),
                 "use" => self.use_file(token),
-                _ => self.unexpected(&["`model`", "`block`"], None),
+                _ => self.unexpected(ITEMS, None),
             }
         }
         Some((item, definition))
@@ -163,7 +168,7 @@ impl<'s, 'r> Parser<'s, 'r> {
         match self.peek() {
             // With a path it would have begun an item of its own.
             Some(next) if next.is("use") => self.use_file(next),
-            Some(_) => self.unexpected(&["`model`", "`block`"], Some(path)),
+            Some(_) => self.unexpected(ITEMS, Some(path)),
             None => {}
         }
     }
@@ -317,7 +322,24 @@ impl<'s, 'r> Parser<'s, 'r> {
         let mut rest = Tokens::new(self.text, self.pos..self.text.len());
         let found = rest.find(|token| token.kind != TokenKind::Doc);
         let (source, end) = (self.source, self.text.trim_end().len());
-        self.report.push(Unexpected { source, expected: expected.to_vec(), before, found, end }.diagnostic());
+        let misspelt = found.and_then(|found| self.misspelt_before(found.start));
+        self.misspelt = misspelt.map(|(word, _)| word.start);
+        let misspelt = misspelt.map(|(word, meant)| (self.span(word), meant));
+        self.report.push(Unexpected { source, expected: expected.to_vec(), before, found, end, misspelt }.diagnostic());
+    }
+
+    /// The word before on the same line that begins a statement and is like a keyword, and the keyword.
+    fn misspelt_before(&self, found: usize) -> Option<(Token<'s>, &'static str)> {
+        // A keyword is not far from what it made no sense of.
+        const FARTHEST: usize = 8;
+        let line = self.text[..found].rfind('\n').map_or(0, |end| end + 1);
+        let starts = self.statements.iter().rev().take(FARTHEST).take_while(|start| **start >= line);
+        starts.copied().find_map(|start| {
+            let mut tokens = Tokens::new(self.text, start..found);
+            let word = tokens.next().filter(is_name).filter(|word| OpDef::find(word.text).is_none())?;
+            let is_other = tokens.next().is_some_and(|next| matches!(next.text, ":" | "=" | "("));
+            suggest::keyword(word.text).filter(|_| !is_other).map(|meant| (word, meant))
+        })
     }
 
     fn not_available(&mut self, token: Token<'s>, what: &str) {

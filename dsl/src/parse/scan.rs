@@ -123,7 +123,7 @@ pub(super) struct Chunk {
 
 /// Cuts a file into items and reports brackets that do not match.
 pub(super) fn scan(text: &str, source: u32, report: &mut Report) -> Vec<Chunk> {
-    let mut brackets = Brackets { source, report, open: Vec::new(), sound: true };
+    let mut brackets = Brackets { text, source, report, open: Vec::new(), sound: true };
     let mut chunks = Vec::new();
     let mut start = 0;
     let mut docs = None;
@@ -163,6 +163,7 @@ fn begins_item(token: Token<'_>, rest: &Tokens<'_>) -> bool {
 }
 
 struct Brackets<'s, 'r> {
+    text: &'s str,
     source: u32,
     report: &'r mut Report,
     open: Vec<Token<'s>>,
@@ -193,7 +194,7 @@ impl<'s> Brackets<'s, '_> {
                 let diagnostic = Diagnostic::error(&codes::UNBALANCED, message)
                     .at(self.span(token), format!("expected `{}`", closer(open)))
                     .see(self.span(open), "opened here");
-                self.fail(diagnostic);
+                self.fail(self.note_comment(open, diagnostic));
             }
             None => {
                 let message = format!("`{}` closes nothing", token.text);
@@ -217,10 +218,19 @@ impl<'s> Brackets<'s, '_> {
                     .see(self.span(next), format!("expected `{}` before the next `{}`", closer(open), next.text)),
                 None => diagnostic.see(source::span(self.source, here..here), "the file ends here"),
             };
-            self.fail(diagnostic);
+            self.fail(self.note_comment(open, diagnostic));
         }
         self.open.clear();
         std::mem::replace(&mut self.sound, true)
+    }
+
+    /// Who divides with `//` hides what would have closed the bracket.
+    fn note_comment(&self, open: Token<'_>, diagnostic: Diagnostic) -> Diagnostic {
+        let line = self.text[open.end()..].lines().next().unwrap_or_default();
+        match open.text != "{" && line.contains("//") {
+            true => diagnostic.note("`//` begins a comment; `/` of integers rounds down"),
+            false => diagnostic,
+        }
     }
 
     fn fail(&mut self, diagnostic: Diagnostic) {
