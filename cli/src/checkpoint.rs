@@ -71,21 +71,19 @@ pub fn read(path: &Path, key: Option<&str>) -> Result<Checkpoint, Failure> {
     Ok(Checkpoint { format, others: others(&root, key.as_deref()), key, safetensors })
 }
 
-/// The usual entry of a nested checkpoint that holds a state dict, unless the file is one itself.
+/// The usual entry of a nested checkpoint that holds a state dict.
 fn find_key(root: &PickleValue) -> Option<String> {
     let PickleValue::Dict(root) = root else { return None };
-    if root.values().any(is_tensor) {
-        return None;
-    }
     let found = KEYS.iter().find(|key| root.get(**key).is_some_and(is_state_dict));
     found.map(|key| (*key).to_owned())
 }
 
-/// Whether this is a flat dictionary of names with dots. A whole module, which is read as nested dictionaries, is not.
+/// Whether this has tensors whose names have dots, or the attribute that PyTorch gives to every state dict, which is
+/// read as an entry. The parts of a whole module, which is read as nested dictionaries, have neither.
 fn is_state_dict(value: &PickleValue) -> bool {
     let PickleValue::Dict(entries) = value else { return false };
-    let nested = entries.values().any(|value| matches!(value, PickleValue::Dict(_)));
-    !nested && entries.iter().any(|(name, value)| name.contains('.') && is_tensor(value))
+    let marked = matches!(entries.get("_metadata"), Some(PickleValue::Dict(_)));
+    entries.iter().any(|(name, value)| is_tensor(value) && (marked || name.contains('.')))
 }
 
 fn is_tensor(value: &PickleValue) -> bool {

@@ -9,11 +9,8 @@ use std::path::Path;
 ///
 /// A link is followed; a device or a pipe is written to as it is; a file that may not be written stays.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write(path, bytes).map_err(|error| {
-        // Errors about the temporary file name it, which would only confuse.
-        let reason = if error.get_ref().is_some() { io::Error::from(error.kind()) } else { error };
-        Failure::Message(format!("cannot write `{}`: {reason}", path.display()))
-    })
+    write(path, bytes)
+        .map_err(|error| Failure::Message(format!("cannot write `{}`: {}", path.display(), reason(&error))))
 }
 
 /// Makes a folder and fills it, by way of a temporary one beside it: it is there whole or not at all.
@@ -31,7 +28,16 @@ pub fn new_folder(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Re
         fill(folder.path())?;
         fs::rename(folder.path(), path)
     };
-    make().map_err(|error| failure(io::Error::from(error.kind()).to_string()))
+    make().map_err(|error| failure(reason(&error)))
+}
+
+/// The system's words, without the name of the temporary file that the crate tempfile adds: it would only confuse.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" at path ") {
+        Some((reason, _)) if error.get_ref().is_some() => reason.to_owned(),
+        _ => text,
+    }
 }
 
 /// Temporary folders are private; this one gets the rights of an ordinary one.

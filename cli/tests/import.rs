@@ -85,6 +85,57 @@ fn a_nested_file_of_a_parallel_model() {
 }
 
 #[test]
+fn a_state_dict_as_pytorch_gives_it_beside_other_tensors() {
+    for (file, kind) in [("checkpoint.pth", ""), ("checkpoint_legacy.pth", " of the legacy format")] {
+        let (text, weights) = imported(&data(file), &[]);
+        let taken = format!("a PyTorch file{kind} with 7 tensors\n  took the entry `model`\n  left out 1 tensor");
+        assert!(text.starts_with(&taken), "{text}");
+        let names: Vec<&str> = weights.names().collect();
+        assert_eq!(names[..4], ["0.bias", "0.weight", "1.bias", "1.running_mean"]);
+        assert_eq!(names[4..], ["1.running_var", "1.weight"]);
+        assert_eq!(weights.get("0.weight").unwrap().data(), [0.0, 0.5]);
+    }
+}
+
+#[test]
+fn counters_are_left_out_whatever_their_type() {
+    let (text, weights) = imported(&data("half.pth"), &[]);
+    assert!(text.contains("left out 1 counter of training steps: `bn.num_batches_tracked`\n"), "{text}");
+    assert_eq!(weights.names().collect::<Vec<_>>(), ["bn.bias"]);
+}
+
+#[test]
+fn an_input_is_never_overwritten() {
+    let folder = TempDir::new().unwrap();
+    let before = fs::read(data("zip.pth")).unwrap();
+    fs::write(folder.path().join("zip.pth"), &before).unwrap();
+    let same = |output: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
+        let output = command.args(["import", "zip.pth", "-o", output]).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("would overwrite `zip.pth`"), "{output:?}");
+        assert_eq!(fs::read(folder.path().join("zip.pth")).unwrap(), before);
+    };
+    same("zip.pth");
+    same("./zip.pth");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("zip.pth", folder.path().join("link")).unwrap();
+        same("link");
+    }
+}
+
+#[test]
+fn an_error_of_writing_has_the_words_of_the_system() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
+    command.arg("import").arg(data("zip.pth")).args(["-o", "none/out.safetensors"]).current_dir(folder.path());
+    let text = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let system = fs::File::create(folder.path().join("none/out")).unwrap_err();
+    assert!(text.ends_with(&format!("cannot write `none/out.safetensors`: {system}\n")), "{text}");
+}
+
+#[test]
 fn a_whole_module_is_read_as_its_state_dict() {
     let (_, weights) = imported(&data("module.pth"), &[]);
     let names: Vec<&str> = weights.names().collect();
@@ -130,8 +181,14 @@ fn tensors_are_dropped_and_renamed() {
     let text = refused(&data("legacy.pth"), &["--rename", "shared=scalar"]);
     assert!(text.contains("`scalar` and `shared` would both be `scalar`"), "{text}");
     assert!(refused(&data("legacy.pth"), &["--rename", "shared"]).contains("write `OLD=NEW`"));
-    let all = ["--drop", "bn", "--drop", "body"];
-    assert!(refused(&data("module.pth"), &all).contains("has no tensors to keep"));
+    assert!(refused(&data("module.pth"), &["--drop", "body"]).contains("has no tensors to keep"));
+    for (argument, value) in [("--drop", "b"), ("--rename", "norm.1=norm1"), ("--rename", "conv.conv=fc")] {
+        let text = refused(&data("legacy.pth"), &[argument, value]);
+        let expected = format!("`{argument} {value}` matches nothing; the first name is `bn.num_batches_tracked`");
+        assert!(text.contains(&expected), "{text}");
+    }
+    let (_, chained) = imported(&data("legacy.pth"), &["--rename", "fc=head", "--rename", "head=classifier"]);
+    assert!(chained.shape("classifier.bias").is_some());
 }
 
 #[test]
@@ -167,7 +224,9 @@ fn safetensors_are_rewritten_as_the_same_bytes() {
     let folder = TempDir::new().unwrap();
     assert!(import(&folder, &data("legacy.pth"), &[]).status.success());
     let first = fs::read(folder.path().join("out.safetensors")).unwrap();
-    assert!(import(&folder, &folder.path().join("out.safetensors"), &[]).status.success());
+    let source = folder.path().join("source.safetensors");
+    fs::write(&source, &first).unwrap();
+    assert!(import(&folder, &source, &[]).status.success());
     assert_eq!(fs::read(folder.path().join("out.safetensors")).unwrap(), first);
     assert!(import(&folder, &data("zip.pth"), &[]).status.success());
     assert_eq!(fs::read(folder.path().join("out.safetensors")).unwrap(), first, "another format, the same weights");

@@ -15,6 +15,12 @@ use std::path::Path;
 /// Makes a safetensors file of f32 from a PyTorch file or from another safetensors file, and says what it changed.
 pub fn run(args: &Import, format: MessageFormat) -> Result<(), Failure> {
     let renames = args.rename.iter().map(|rename| Rename::parse(rename)).collect::<Result<Vec<_>, _>>()?;
+    for input in [Some(&args.file), args.check.as_ref()].into_iter().flatten() {
+        if is_same_file(input, &args.output) {
+            let (input, output) = (input.display(), args.output.display());
+            return Err(Failure::Message(format!("`{output}` would overwrite `{input}`: give `-o` another name")));
+        }
+    }
     let Stored { weights, kind, mut notes } = read(&args.file, args.key.as_deref())?;
     let found = weights.names().count();
     let names = select(&weights, &args.drop, &renames, &mut notes)?;
@@ -49,6 +55,11 @@ pub fn run(args: &Import, format: MessageFormat) -> Result<(), Failure> {
         grouped(bytes.len() as u128)
     )?;
     Ok(())
+}
+
+/// Whether both paths lead to one file that exists, also by way of links.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// What a file holds, and what there is to say about it.
@@ -95,7 +106,9 @@ fn select(
 ) -> Result<BTreeMap<String, String>, Failure> {
     // `DataParallel` puts this before every name.
     let prefix = if weights.names().all(|name| name.starts_with("module.")) { "module." } else { "" };
-    let (mut names, mut integers, mut dropped) = (BTreeMap::new(), Vec::new(), 0);
+    let all: Vec<&str> = weights.names().map(|name| &name[prefix.len()..]).collect();
+    check_arguments(&all, drops, renames)?;
+    let (mut names, mut integers, mut counters, mut dropped) = (BTreeMap::new(), Vec::new(), Vec::new(), 0);
     let mut converted: BTreeMap<String, usize> = BTreeMap::new();
     for stored in weights.names() {
         if stored.chars().any(char::is_control) {
@@ -108,6 +121,11 @@ fn select(
         }
         if !weights.is_float(stored) {
             integers.push(name);
+            continue;
+        }
+        // `model.half()` makes floats of them.
+        if name.rsplit('.').next() == Some("num_batches_tracked") {
+            counters.push(name);
             continue;
         }
         if let Some(dtype) = weights.dtype(stored).filter(|dtype| dtype != "F32") {
@@ -128,11 +146,34 @@ fn select(
         let what = counted(integers.len(), "tensor that is no float", "tensors that are no floats");
         notes.push(format!("left out {what}: `{first}`{}", and_more(integers.len())));
     }
+    if let Some(first) = counters.first() {
+        let what = counted(counters.len(), "counter of training steps", "counters of training steps");
+        notes.push(format!("left out {what}: `{first}`{}", and_more(counters.len())));
+    }
     if !converted.is_empty() {
         let types: Vec<String> = converted.iter().map(|(dtype, count)| format!("{count} of {dtype}")).collect();
         notes.push(format!("converted to F32: {}", types.join(", ")));
     }
     Ok(names)
+}
+
+/// Checks that every `--drop` and `--rename` has a name to work on; one without is a slip in its spelling.
+fn check_arguments(names: &[&str], drops: &[String], renames: &[Rename]) -> Result<(), Failure> {
+    let nothing = |argument: &str| {
+        let first = names.first().map(|name| format!("; the first name is `{name}`")).unwrap_or_default();
+        Err(Failure::Message(format!("`{argument}` matches nothing{first}")))
+    };
+    if let Some(drop) = drops.iter().find(|drop| !names.iter().any(|name| is_under(name, drop))) {
+        return nothing(&format!("--drop {drop}"));
+    }
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    for rename in renames {
+        if !names.iter().any(|name| rename.matches(name)) {
+            return nothing(&format!("--rename {}={}", rename.from.join("."), rename.to));
+        }
+        names = names.iter().map(|name| rename.apply(name)).collect();
+    }
+    Ok(())
 }
 
 /// Whether a name is this one or lies under it: `aux1.conv.weight` under `aux1`.
@@ -172,6 +213,11 @@ impl<'a> Rename<'a> {
             Some((from, to)) if !from.is_empty() => Ok(Self { from: from.split('.').collect(), to }),
             _ => Err(Failure::Message(format!("`--rename {text}`: write `OLD=NEW`, as in `norm.1=norm1`"))),
         }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        let parts: Vec<&str> = name.split('.').collect();
+        parts.windows(self.from.len()).any(|window| window == self.from)
     }
 
     fn apply(&self, name: &str) -> String {

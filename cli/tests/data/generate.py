@@ -62,6 +62,14 @@ def nested():
     return {"epoch": 3, "state_dict": weights, "optimizer": {"state": {0: {"step": torch.tensor(4.0)}}}}
 
 
+def checkpoint():
+    """What training loops save: `state_dict()` as PyTorch gives it, with its `_metadata`, beside other things."""
+    model = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    for parameter in model.parameters():
+        parameter.data = halves(*parameter.shape)
+    return {"epoch": 3, "model": model.state_dict(), "loss": torch.tensor(0.5)}
+
+
 def main(folder):
     def save(name, value, zipped=True):
         torch.save(value, folder / name, _use_new_zipfile_serialization=zipped)
@@ -69,6 +77,9 @@ def main(folder):
     save("legacy.pth", state_dict(), zipped=False)
     save("zip.pth", state_dict())
     save("nested.pth", nested())
+    save("checkpoint.pth", checkpoint())
+    save("checkpoint_legacy.pth", checkpoint(), zipped=False)
+    save("half.pth", {"bn.bias": halves(2), "bn.num_batches_tracked": torch.tensor(7).half()}, zipped=False)
     save("module.pth", Net())
     save("command.pth", {"fc.bias": halves(2), "command": Command()}, zipped=False)
     save("sparse.pth", {"fc.bias": halves(2), "sparse": Sparse()}, zipped=False)
