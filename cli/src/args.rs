@@ -49,6 +49,8 @@ pub enum Command {
     Graph(Graph),
     /// Classify pictures
     Predict(Predict),
+    /// Measure how fast a network runs, layer by layer
+    Bench(Bench),
     /// Make a safetensors file from PyTorch weights
     Import(Import),
     /// Explain an error code
@@ -243,6 +245,52 @@ pub struct Predict {
     pub picture: PictureArgs,
 
     /// Print one JSON object per picture
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One GFLOP is 10⁹ multiplications and additions of convolutions and dense layers. Runs go on, up to three times as long,
+until the second half of them is as fast as the first.
+
+Examples:
+  cnn bench models/lenet.cnn
+  cnn bench models/torchvision/resnet.cnn --model ResNet18 --layers
+  CNN_ISA=avx2 cnn bench net.cnn -w net.safetensors --batch 8 --json | jq .seconds.median")]
+pub struct Bench {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// The weights, a safetensors file; random ones when left out
+    #[arg(short, long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    /// Examples in one run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+
+    /// Measure at least this long
+    #[arg(long, value_name = "T", default_value_t = 2.0)]
+    pub seconds: f64,
+
+    /// And at least so many runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+
+    /// Also measure every step of the compiled program
+    #[arg(long)]
+    pub layers: bool,
+
+    /// Run on the tensors of this safetensors file, named as the inputs are, batch first; random ones when left out
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub inputs: Option<PathBuf>,
+
+    /// Write what the network makes of them into this safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -1,6 +1,7 @@
 //! The `cnn` command: checks, shows, emits, draws and runs `.cnn` files. Without arguments it runs a demonstration.
 
 mod args;
+mod bench;
 mod checkpoint;
 mod commands;
 mod draw;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some(Command::Emit(args)) => commands::emit::run(&args, format),
         Some(Command::Graph(args)) => commands::graph::run(&args, format),
         Some(Command::Predict(args)) => commands::predict::run(&args, format),
+        Some(Command::Bench(args)) => commands::bench::run(&args, format),
         Some(Command::Import(args)) => commands::import::run(&args, format),
         Some(Command::Explain(args)) => commands::explain::run(&args),
     };

@@ -90,6 +90,29 @@ fn check_and_show_and_emit_and_graph() {
 }
 
 #[test]
+fn bench_measures_a_network_and_its_layers() {
+    let workspace = Workspace::new();
+    let bench =
+        |more: &[&str]| workspace.prints(&[&["bench", "lenet.cnn", "--seconds", "0", "--runs", "2"], more].concat());
+    let text = bench(&["--layers"]);
+    assert!(text.starts_with("LeNet, random weights, 1 thread\n") && text.contains("\nf3 "), "{text}");
+
+    let args = ["--json", "--layers", "-w", "lenet.safetensors", "--batch", "3", "--outputs", "y.safetensors"];
+    let figures: serde_json::Value = serde_json::from_str(&bench(&args)).unwrap();
+    assert_eq!((&figures["batch"], &figures["macs"]), (&3.into(), &(3 * 416_520).into()), "{figures}");
+    let layers = figures["layers"].as_array().unwrap();
+    let macs: u64 = layers.iter().map(|layer| layer["macs"].as_u64().unwrap()).sum();
+    assert_eq!(macs, 3 * 416_520, "every layer's arithmetic has a step: {layers:?}");
+    let outputs = fs::read(workspace.path("y.safetensors")).unwrap();
+    assert_eq!(safetensors::SafeTensors::deserialize(&outputs).unwrap().tensor("logits").unwrap().shape(), [3, 10]);
+
+    // Weights and inputs are files of the same kind; this one has no `image`.
+    let refused = ["bench", "lenet.cnn", "--inputs", "lenet.safetensors"];
+    assert!(workspace.refuses(&refused).contains("`image`"));
+    assert!(workspace.refuses(&["bench", "lenet.cnn", "--seconds=-1"]).contains("0 to 3600"));
+}
+
+#[test]
 fn graph_draws_in_three_formats() {
     let workspace = Workspace::new();
     let draws = |format: &str, start: &str| {

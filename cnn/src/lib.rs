@@ -33,7 +33,9 @@ pub use cnn_ir::{
     group_digits, ops,
 };
 pub use cnn_macros::cnn;
-pub use cnn_runtime::{CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, Tensor, TensorView, Weights};
+pub use cnn_runtime::{
+    CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, StepInfo, Tensor, TensorView, Weights,
+};
 
 /// Includes the Rust code that a build script made from `NAME.cnn`.
 ///

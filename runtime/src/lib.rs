@@ -16,7 +16,7 @@ mod tensor;
 mod weights;
 
 pub use decompose::{Decompose, Reference};
-pub use engine::{Isa, Program};
+pub use engine::{Isa, Program, StepInfo};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
 pub use passes::PassSwitches;

@@ -6,6 +6,7 @@ use crate::passes::PassSwitches;
 use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
 use cnn_ir::{BuildError, Network};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a network is compiled. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`, `avx512`)
 /// and `CNN_PASSES` (see [`PassSwitches`]); and where that says nothing, the best this CPU has and all passes.
@@ -127,6 +128,20 @@ impl Session {
         Ok(Outputs { session: self, batch })
     }
 
+    /// Runs the network as [`Session::run`] does, and says how long each step of the program took, in the order of
+    /// [`Program::steps`].
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn profile(&mut self, inputs: &[&Tensor]) -> Result<Vec<Duration>, Error> {
+        let batch = check_inputs(self.program.inputs(), inputs)?;
+        let times = self.program.run_timed(inputs, batch, &mut self.memory)?;
+        for shape in &mut self.shapes {
+            shape[0] = batch;
+        }
+        Ok(times)
+    }
+
     /// The inputs: names and the shapes of one example.
     pub fn inputs(&self) -> &[Port] {
         self.program.inputs()
@@ -213,4 +228,30 @@ pub(crate) fn check_inputs(ports: &[Port], inputs: &[&Tensor]) -> Result<usize, 
         }
     }
     Ok(first.unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cnn_ir::Builder;
+    use cnn_ir::ops::{DenseSpec, ReluSpec};
+
+    #[test]
+    fn a_profile_has_a_time_for_each_step() -> Result<(), Error> {
+        let build = |network: &mut LuminalBuilder| {
+            let x = network.input("x", &[2])?;
+            let y = network.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(2, 1) }, &[&x])?;
+            let z = network.layer("max", ReluSpec::new(), &[&y])?;
+            network.output("z", &z)
+        };
+        let weights = Weights::from_tensors([("fc.weight".to_owned(), Tensor::new(&[1, 2], vec![2.0, 3.0])?)])?;
+        let options = CompileOptions { passes: Some("-all".parse()?), ..CompileOptions::default() };
+        let mut session = Session::new(build, &weights, &options)?;
+        let steps: Vec<_> = session.program().steps().map(|step| (step.name, step.shape.to_vec())).collect();
+        assert_eq!(steps, [("fc".to_owned(), vec![1]), ("max".to_owned(), vec![1])]);
+        let input = Tensor::new(&[1, 2], vec![1.0, -1.0])?;
+        assert_eq!(session.profile(&[&input])?.len(), 2);
+        assert!(session.profile(&[]).is_err());
+        Ok(())
+    }
 }

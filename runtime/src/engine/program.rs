@@ -6,6 +6,7 @@ use crate::buffer::Buffer;
 use crate::graph::Port;
 use crate::{Error, Tensor};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// A compiled network. It holds packed weights and no memory of its own, so threads can share it.
 #[derive(Debug)]
@@ -30,6 +31,17 @@ pub(crate) struct Step {
     pub inputs: Vec<Source>,
     pub output: usize,
     pub output_elements: usize,
+}
+
+/// What a step is, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepInfo {
+    /// The full name of the layer; of an output that is an input as it came, the output's.
+    pub name: String,
+    /// The kernel, and what it does besides: `conv2d_direct + Relu`.
+    pub kernel: String,
+    /// The output's shape for one example.
+    pub shape: cnn_ir::Shape,
 }
 
 /// A value that a step reads.
@@ -110,6 +122,15 @@ impl Program {
         &self.outputs
     }
 
+    /// The steps, in the order in which they run.
+    pub fn steps(&self) -> impl ExactSizeIterator<Item = StepInfo> {
+        self.steps.iter().map(|Step { name, kernel, shape, .. }| StepInfo {
+            name: name.clone(),
+            kernel: format!("{kernel:?}"),
+            shape: shape.clone(),
+        })
+    }
+
     /// Where an output lies in the arena, per example.
     pub(crate) fn output_offset(&self, output: usize) -> Option<usize> {
         self.output_offsets.get(output).copied()
@@ -136,9 +157,33 @@ impl Program {
     /// # Errors
     /// Not enough memory for the batch.
     pub(crate) fn run(&self, inputs: &[&Tensor], batch: usize, memory: &mut Memory) -> Result<(), Error> {
+        self.run_observed(inputs, batch, memory, || {})
+    }
+
+    /// Runs all steps as [`Program::run`] does, and says how long each took.
+    pub(crate) fn run_timed(
+        &self,
+        inputs: &[&Tensor],
+        batch: usize,
+        memory: &mut Memory,
+    ) -> Result<Vec<Duration>, Error> {
+        let mut instants = Vec::with_capacity(self.steps.len() + 1);
+        self.run_observed(inputs, batch, memory, || instants.push(Instant::now()))?;
+        Ok(instants.windows(2).map(|pair| pair[1] - pair[0]).collect())
+    }
+
+    /// Runs all steps; `observe` is called before the first and after each, and costs nothing when it does nothing.
+    fn run_observed(
+        &self,
+        inputs: &[&Tensor],
+        batch: usize,
+        memory: &mut Memory,
+        mut observe: impl FnMut(),
+    ) -> Result<(), Error> {
         memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
         memory.scratch.grow(self.scratch(batch), "the kernels' scratch memory")?;
         let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
+        observe();
         for step in &self.steps {
             let to = step.output * batch..(step.output + step.output_elements) * batch;
             let Some((first, others)) = step.inputs.split_first() else { continue };
@@ -155,6 +200,7 @@ impl Program {
             let readable = Readable { batch, inputs, before, behind, start: to.end };
             let input = if in_place { &[] } else { readable.get(first) };
             step.kernel.run(Call { batch, input, others: Others { sources: others, readable }, output, scratch });
+            observe();
         }
         Ok(())
     }

@@ -1,0 +1,88 @@
+//! What `cnn bench --json` prints. The names of the fields stay as they are; new ones may come.
+
+use super::Times;
+use serde::Serialize;
+
+/// One model, measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    pub model: String,
+    pub batch: usize,
+    /// Where the weights are from; a fixed seed when there is none.
+    pub weights: Option<String>,
+    pub isa: String,
+    pub threads: usize,
+    /// Of one run, which is one batch.
+    pub seconds: Times,
+    pub examples_per_second: f64,
+    /// Multiply-accumulates of one run: convolutions and dense layers.
+    pub macs: u128,
+    /// Two operations for each multiply-accumulate.
+    pub flops_per_second: f64,
+    /// What one core does at most with this instruction set, measured at the same time.
+    pub peak_flops_per_second: f64,
+    pub start: Start,
+    pub weight_bytes: u64,
+    /// Values between layers, outputs and the kernels' scratch memory, for this batch.
+    pub arena_bytes: usize,
+    /// The most memory that the process had until after the runs, where the system says so.
+    pub peak_memory_bytes: Option<u64>,
+    /// Times and kernels of every step, with `--layers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Step>>,
+}
+
+/// Seconds from the command's start to the first result.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Start {
+    /// Reading and checking the text.
+    pub read: f64,
+    /// Opening the weights, or making them up.
+    pub weights: f64,
+    /// Choosing kernels and packing weights.
+    pub compile: f64,
+    /// The first run, which takes the memory.
+    pub first_run: f64,
+}
+
+impl Start {
+    /// All of it, without the making up of weights.
+    pub fn total(&self, has_weights: bool) -> f64 {
+        self.read + self.compile + self.first_run + if has_weights { self.weights } else { 0.0 }
+    }
+}
+
+/// A step of the program.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// The layer's full name, as in the names of its parameters.
+    pub name: String,
+    pub kernel: String,
+    /// Without the batch.
+    pub shape: Vec<usize>,
+    /// The median.
+    pub seconds: f64,
+    /// Multiply-accumulates of one run.
+    pub macs: u128,
+}
+
+impl Figures {
+    /// A rate as a part of one core's peak.
+    pub fn of_peak(&self, flops_per_second: f64) -> f64 {
+        flops_per_second / self.peak_flops_per_second.max(1.0)
+    }
+}
+
+impl Step {
+    /// Zero for steps that have no multiply-accumulates.
+    pub fn flops_per_second(&self) -> f64 {
+        if self.seconds > 0.0 { 2.0 * self.macs as f64 / self.seconds } else { 0.0 }
+    }
+}
+
+/// The most memory that this process has had, in bytes: Linux's `VmHWM`.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}

@@ -1,0 +1,123 @@
+//! `cnn bench`
+
+use crate::args::{Bench, MessageFormat};
+use crate::bench::{self, Figures, Plan, Start, Step, Times, measure};
+use crate::failure::Failure;
+use crate::model::load_one;
+use crate::output::write_file;
+use cnn::{CompileOptions, Network, Session, Tensor, Weights};
+use std::collections::HashMap;
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Compiles a network, runs it until its times are steady, and prints them.
+pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
+    let plan = plan(args)?;
+    let mut clock = Clock(Instant::now());
+    let network = load_one(&args.model, format)?;
+    let read = clock.lap();
+    let weights = match &args.weights {
+        Some(file) => Weights::open(file)?,
+        None => bench::random_weights(&network)?,
+    };
+    let opened = clock.lap();
+    let mut session = Session::from_network(&network, &weights, &CompileOptions::default())?;
+    let compiled = clock.lap();
+    let inputs = match &args.inputs {
+        Some(file) => read_inputs(&network, file)?,
+        None => bench::random_inputs(&network, args.batch as usize)?,
+    };
+    let batch = inputs.first().and_then(|input| input.shape().first()).copied().unwrap_or(1);
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    clock.lap();
+    session.run(&inputs)?;
+    let start = Start { read, weights: opened, compile: compiled, first_run: clock.lap() };
+    if let Some(file) = &args.outputs {
+        write_outputs(&mut session, &inputs, file)?;
+    }
+
+    let (seconds, _) = measure(plan, || Ok(session.run(&inputs).map(drop)?))?;
+    let layers = if args.layers { Some(profile(&network, &mut session, &inputs, batch, plan)?) } else { None };
+    let isa = session.program().isa();
+    let macs = u128::from(network.cost().macs) * batch as u128;
+    let rate = |amount: f64| if seconds.median > 0.0 { amount / seconds.median } else { 0.0 };
+    let figures = Figures {
+        model: network.name.clone(),
+        batch,
+        weights: args.weights.as_ref().map(|file| file.display().to_string()),
+        isa: isa.to_string(),
+        threads: 1,
+        examples_per_second: rate(batch as f64),
+        macs,
+        flops_per_second: rate(2.0 * macs as f64),
+        peak_flops_per_second: isa.peak_flops()?,
+        seconds,
+        start,
+        weight_bytes: network.memory().weights,
+        arena_bytes: session.arena_bytes(batch),
+        peak_memory_bytes: bench::peak_memory(),
+        layers,
+    };
+    let mut out = stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&figures).map_err(Failure::new)?)?;
+    } else {
+        write!(out, "{}", bench::text(&figures))?;
+    }
+    Ok(())
+}
+
+fn plan(args: &Bench) -> Result<Plan, Failure> {
+    match Duration::try_from_secs_f64(args.seconds) {
+        Ok(time) if args.seconds <= 3600.0 => Ok(Plan { runs: args.runs as usize, time }),
+        _ => Err(Failure::Message(format!("`--seconds {}`: write a number from 0 to 3600", args.seconds))),
+    }
+}
+
+/// Seconds from lap to lap.
+struct Clock(Instant);
+
+impl Clock {
+    fn lap(&mut self) -> f64 {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed().as_secs_f64()
+    }
+}
+
+/// The median time of every step of the program.
+fn profile(
+    network: &Network,
+    session: &mut Session,
+    inputs: &[&Tensor],
+    batch: usize,
+    plan: Plan,
+) -> Result<Vec<Step>, Failure> {
+    let (_, runs) = measure(plan, || Ok(session.profile(inputs)?))?;
+    let mut macs: HashMap<String, u64> =
+        (0..network.layers.len()).map(|layer| (network.path(layer), network.layer_cost(layer).macs)).collect();
+    let step = |(index, step): (usize, cnn::StepInfo)| {
+        let seconds: Vec<f64> = runs.iter().filter_map(|times| times.get(index)).map(Duration::as_secs_f64).collect();
+        Step {
+            // What has the name a second time is the copy of an input to an output of that name.
+            macs: u128::from(macs.remove(&step.name).unwrap_or(0)) * batch as u128,
+            name: step.name,
+            kernel: step.kernel,
+            shape: step.shape.to_vec(),
+            seconds: Times::of(&seconds).median,
+        }
+    };
+    Ok(session.program().clone().steps().enumerate().map(step).collect())
+}
+
+/// The tensors of a safetensors file that have the names of the inputs.
+fn read_inputs(network: &Network, file: &Path) -> Result<Vec<Tensor>, Failure> {
+    let tensors = Weights::open(file)?;
+    network.inputs.iter().map(|input| Ok(tensors.get(&input.name)?.to_tensor())).collect()
+}
+
+fn write_outputs(session: &mut Session, inputs: &[&Tensor], file: &Path) -> Result<(), Failure> {
+    let names: Vec<String> = session.outputs().iter().map(|port| port.name.clone()).collect();
+    let outputs = session.run(inputs)?;
+    let tensors = names.into_iter().enumerate().map(|(index, name)| (name, outputs.get(index).to_tensor()));
+    write_file(file, &Weights::from_tensors(tensors)?.to_safetensors()?)
+}
