@@ -4,6 +4,7 @@ pub(crate) mod activation;
 pub(crate) mod affine;
 pub(crate) mod arithmetic;
 pub(crate) mod axes;
+pub(crate) mod blocked;
 pub(crate) mod concat;
 pub(crate) mod conv2d;
 pub(crate) mod conv2d_copy;
