@@ -118,6 +118,24 @@ pub enum Error {
         available: String,
     },
 
+    /// A kernel that does not exist.
+    #[error("there is no algorithm `{name}`; the algorithms are: {known}")]
+    UnknownAlgorithm {
+        /// What was asked for.
+        name: String,
+        /// What can be asked for.
+        known: String,
+    },
+
+    /// A number of threads that cannot be had.
+    #[error("{count} threads cannot be had: {reason}")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// Why not.
+        reason: String,
+    },
+
     /// A switch for a pass that does not exist.
     #[error("there is no pass `{name}`; the passes are: {known}")]
     UnknownPass {

@@ -16,7 +16,7 @@ mod tensor;
 mod weights;
 
 pub use decompose::{Decompose, Reference};
-pub use engine::{Isa, Program, StepInfo};
+pub use engine::{Algorithm, Isa, Program, StepInfo, Target, Threads};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
 pub use passes::PassSwitches;

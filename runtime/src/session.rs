@@ -1,6 +1,6 @@
 //! A network ready to run.
 
-use crate::engine::{Isa, Memory, Program, collapse};
+use crate::engine::{Algorithm, Isa, Memory, Program, Target, Threads, collapse};
 use crate::graph::Port;
 use crate::passes::PassSwitches;
 use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
@@ -8,14 +8,22 @@ use cnn_ir::{BuildError, Network};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a network is compiled. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`, `avx512`)
-/// and `CNN_PASSES` (see [`PassSwitches`]); and where that says nothing, the best this CPU has and all passes.
+/// How a network is compiled and run. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`,
+/// `avx512`), `CNN_PASSES` (see [`PassSwitches`]), `CNN_THREADS` and `CNN_ALGORITHM`; and where that says nothing, it is
+/// the best this CPU has, all passes, and as many threads as the system lets this process run at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CompileOptions {
     /// The instruction set.
     pub isa: Option<Isa>,
     /// Which passes run.
     pub passes: Option<PassSwitches>,
+    /// How many threads work on one run, the caller's among them. Results do not depend on it.
+    pub threads: Option<usize>,
+    /// Whether convolutions are computed as they are defined, never by Winograd's algorithm, which takes fewer
+    /// multiplications and rounds differently.
+    pub exact: bool,
+    /// A kernel for every layer that it can run, in place of what the cost model chooses.
+    pub algorithm: Option<Algorithm>,
 }
 
 impl CompileOptions {
@@ -25,6 +33,27 @@ impl CompileOptions {
             (None, Some(name)) => name.parse::<Isa>()?.check(),
             (None, None) => Ok(Isa::detect()),
         }
+    }
+
+    fn target(&self) -> Result<Target, Error> {
+        let algorithm = match (self.algorithm, environment("CNN_ALGORITHM")) {
+            (Some(algorithm), _) => Some(algorithm),
+            (None, Some(name)) => Some(name.parse()?),
+            (None, None) => None,
+        };
+        Ok(Target { isa: self.isa()?, exact: self.exact, algorithm })
+    }
+
+    fn threads(&self) -> Result<Arc<Threads>, Error> {
+        let count = match (self.threads, environment("CNN_THREADS")) {
+            (Some(count), _) => count,
+            (None, Some(text)) => text.parse().map_err(|_| Error::Threads {
+                count: 0,
+                reason: format!("`CNN_THREADS` is `{text}`, which is no number"),
+            })?,
+            (None, None) => Threads::available(),
+        };
+        Threads::new(count).map(Arc::new)
     }
 
     fn passes(&self) -> Result<PassSwitches, Error> {
@@ -43,7 +72,8 @@ fn environment(name: &str) -> Option<String> {
 
 /// A compiled network with the memory that one run needs.
 ///
-/// A clone shares the program and the packed weights and has memory of its own: one per thread runs without locks.
+/// A clone shares the program, the packed weights and the threads, and has memory of its own: one per thread of the
+/// caller runs without locks.
 /// Once the largest batch has been seen, a run allocates nothing.
 ///
 /// ```
@@ -70,6 +100,7 @@ fn environment(name: &str) -> Option<String> {
 pub struct Session {
     program: Arc<Program>,
     memory: Memory,
+    threads: Arc<Threads>,
     /// The outputs' shapes in the last run, batch first.
     shapes: Vec<Vec<usize>>,
 }
@@ -103,16 +134,16 @@ impl Session {
     /// # Errors
     /// See [`Session::new`].
     pub fn from_graph(mut graph: LayerGraph, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
-        let (isa, passes) = (options.isa()?, options.passes()?);
+        let (target, passes, threads) = (options.target()?, options.passes()?, options.threads()?);
         passes.run(&mut graph)?;
-        Ok(Self::from_program(collapse(&mut graph, weights, isa)?))
+        Ok(Self::from_program(collapse(&mut graph, weights, &target)?, threads))
     }
 
-    /// A session on a program that is compiled already.
-    pub fn from_program(program: Arc<Program>) -> Self {
+    /// A session on a program that is compiled already, with threads that other sessions may use, too.
+    pub fn from_program(program: Arc<Program>, threads: Arc<Threads>) -> Self {
         let shape = |port: &Port| std::iter::once(0).chain(port.shape.iter().copied()).collect();
         let shapes = program.outputs().iter().map(shape).collect();
-        Self { program, memory: Memory::default(), shapes }
+        Self { program, memory: Memory::default(), threads, shapes }
     }
 
     /// Runs the network on one tensor per input, batch first. The batch may differ from run to run.
@@ -121,7 +152,7 @@ impl Session {
     /// Inputs of another number, shape or batch than the network's; not enough memory for the batch.
     pub fn run(&mut self, inputs: &[&Tensor]) -> Result<Outputs<'_>, Error> {
         let batch = check_inputs(self.program.inputs(), inputs)?;
-        self.program.run(inputs, batch, &mut self.memory)?;
+        self.program.run(inputs, batch, &mut self.memory, &self.threads)?;
         for shape in &mut self.shapes {
             shape[0] = batch;
         }
@@ -135,7 +166,7 @@ impl Session {
     /// See [`Session::run`].
     pub fn profile(&mut self, inputs: &[&Tensor]) -> Result<Vec<Duration>, Error> {
         let batch = check_inputs(self.program.inputs(), inputs)?;
-        let times = self.program.run_timed(inputs, batch, &mut self.memory)?;
+        let times = self.program.run_timed(inputs, batch, &mut self.memory, &self.threads)?;
         for shape in &mut self.shapes {
             shape[0] = batch;
         }
@@ -154,7 +185,7 @@ impl Session {
 
     /// Bytes of memory for intermediate values, outputs and scratch at this batch; weights and inputs not counted.
     pub fn arena_bytes(&self, batch: usize) -> usize {
-        self.program.arena_bytes(batch)
+        self.program.arena_bytes(batch, self.threads.count())
     }
 
     /// The compiled program, one step per line.
@@ -170,7 +201,7 @@ impl Session {
 
 impl Clone for Session {
     fn clone(&self) -> Self {
-        Self::from_program(self.program.clone())
+        Self::from_program(self.program.clone(), self.threads.clone())
     }
 }
 
@@ -190,14 +221,11 @@ impl<'a> Outputs<'a> {
 
     /// Output `i` in the network's order; an empty tensor when there is no such output.
     pub fn get(&self, i: usize) -> TensorView<'a> {
-        let Session { program, memory, shapes } = self.session;
-        let (Some(shape), Some(port), Some(offset)) =
-            (shapes.get(i), program.outputs().get(i), program.output_offset(i))
-        else {
-            return TensorView::EMPTY;
-        };
-        let data = &memory.arena.as_slice()[offset * self.batch..][..port.shape.elements() * self.batch];
-        TensorView::of(shape, data)
+        let Session { program, memory, shapes, .. } = self.session;
+        match (shapes.get(i), program.output_range(i, self.batch)) {
+            (Some(shape), Some(range)) => TensorView::of(shape, &memory.arena.as_slice()[range]),
+            _ => TensorView::EMPTY,
+        }
     }
 
     /// An output by name.

@@ -74,7 +74,7 @@ proptest! {
         for isa in Isa::available() {
             for passes in ["", "-all"] {
                 let passes = Some(passes.parse::<PassSwitches>().unwrap());
-                let options = CompileOptions { isa: Some(isa), passes };
+                let options = CompileOptions { isa: Some(isa), passes, ..Default::default() };
                 let build = |b: &mut LuminalBuilder| build(b, &problem, &behind);
                 let mut session = Session::new(build, &weights, &options).unwrap();
                 let outputs = session.run(&problem.inputs()).unwrap();

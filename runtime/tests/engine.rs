@@ -16,7 +16,7 @@ use suite::{Problem, formula, lenet};
 type Build = fn(&mut LuminalBuilder) -> Result<(), BuildError>;
 
 fn options(isa: Isa, passes: &str) -> CompileOptions {
-    CompileOptions { isa: Some(isa), passes: Some(passes.parse::<PassSwitches>().unwrap()) }
+    CompileOptions { isa: Some(isa), passes: Some(passes.parse::<PassSwitches>().unwrap()), ..Default::default() }
 }
 
 fn graph(build: Build) -> LayerGraph {

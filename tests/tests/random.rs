@@ -143,7 +143,7 @@ fn check_engine(network: &Network) -> Result<(), String> {
     let expected = Reference::new(graph, &weights).and_then(|mut reference| reference.run(&inputs));
     let expected = expected.map_err(|error| format!("the reference: {error}"))?;
     for isa in Isa::available() {
-        let options = CompileOptions { isa: Some(isa), passes: None };
+        let options = CompileOptions { isa: Some(isa), ..Default::default() };
         let session = Session::from_network(network, &weights, &options);
         let mut session = session.map_err(|error| format!("{isa}: {error}"))?;
         let outputs = session.run(&inputs).map_err(|error| format!("{isa}: {error}"))?;

@@ -8,6 +8,7 @@ mod window;
 pub use reference::Reference;
 
 use crate::graph::{LayerGraph, LayerOp, Source, data_flow_order, op_at, replace_node};
+use cnn_ir::ops::AddSpec;
 use cnn_ir::{Op, OpSpec, Shape};
 use luminal::graph::Graph;
 use luminal::prelude::{Compiler, ToIdsMut};
@@ -56,8 +57,9 @@ cnn_ir::for_each_op!(dispatch);
 fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
     let mut largest = 0;
     for node in data_flow_order(graph, &[]) {
-        let Some(LayerOp { op, shape, norm, activation, .. }) = op_at(graph, node).cloned() else { continue };
-        let sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
+        let Some(LayerOp { op, shape, norm, residual, activation, .. }) = op_at(graph, node).cloned() else { continue };
+        let mut sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
+        let residual = if residual { sources.pop() } else { None };
         let norm_parameters = norm.as_ref().map_or(0, |norm| norm.parameters().len());
         let (sources, norm_parameters) = sources.split_at(sources.len() - norm_parameters);
         let (inputs, parameters) = sources.split_at(sources.len() - op.parameters().len());
@@ -65,6 +67,9 @@ fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
         let mut new = op.decompose(&mut cx, inputs, parameters, &shape);
         if let Some(norm) = norm {
             new = norm.decompose(&mut cx, &[new], norm_parameters, &shape);
+        }
+        if let Some(residual) = residual {
+            new = AddSpec::new().decompose(&mut cx, &[new, residual], &[], &shape);
         }
         if let Some(activation) = activation {
             new = activation.op().decompose(&mut cx, &[new], &[], &shape);

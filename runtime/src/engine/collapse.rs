@@ -1,12 +1,19 @@
 //! From a graph of layers to one program, which takes the layers' place in the graph.
 
-use super::Isa;
+use super::assign::{Node, Way, assign};
+use super::cost::reorder;
+use super::kernels::blocked::reorder::Reorder;
+use super::kernels::concat::Join;
 use super::kernels::{Call, Kernel};
-use super::plan::{Lifetime, plan};
-use super::program::{Memory, Place, Program, Source, Step};
-use super::select::{Layer, is_alias, select, takes_activation, takes_batch_norm};
-use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order, op_at};
+use super::layout::Layout;
+use super::place::{Placed, place};
+use super::program::{Area, Memory, Program, Step};
+use super::select::{Candidate, Layer, is_alias, takes_activation, takes_batch_norm, takes_residual};
+use super::target::Target;
+use super::threads::Threads;
+use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, Port, data_flow_order, op_at};
 use crate::{Error, Weights};
+use cnn_ir::{Op, Shape};
 use luminal::graph::Graph;
 use luminal::op::{InputTensor, Operator};
 use luminal::prelude::petgraph::Direction;
@@ -22,11 +29,11 @@ use std::sync::Arc;
 /// # Errors
 /// Weights that do not fit; an instruction set that is not there; layers that no kernel takes; sizes that cannot be
 /// counted.
-pub fn collapse(layers: &mut LayerGraph, weights: &Weights, isa: Isa) -> Result<Arc<Program>, Error> {
+pub fn collapse(layers: &mut LayerGraph, weights: &Weights, target: &Target) -> Result<Arc<Program>, Error> {
     // The kernels rely on both.
-    let isa = isa.check()?;
+    target.isa.check()?;
     layers.check_weights(weights)?;
-    let program = Arc::new(compile(layers, weights, isa)?);
+    let program = Arc::new(compile(layers, weights, target)?);
     let old: Vec<NodeIndex> = layers.graph.graph.node_indices().collect();
     let graph = &mut *layers.graph;
     let mut node = graph.add_op(ProgramOp { program: program.clone() });
@@ -56,123 +63,285 @@ pub fn collapse(layers: &mut LayerGraph, weights: &Weights, isa: Isa) -> Result<
 
 /// A value while the program is made: an input, or what a step makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
+pub(crate) enum Value {
     Input(usize),
     Step(usize),
 }
 
+/// A value that a step reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub value: Value,
+    /// Elements of one example.
+    pub elements: usize,
+}
+
 /// A step whose memory is not yet planned.
-struct Draft {
-    name: String,
-    shape: cnn_ir::Shape,
-    kernel: Box<dyn Kernel>,
-    /// The values, and the elements of one example of each.
-    inputs: Vec<(Value, usize)>,
+pub(crate) struct Draft {
+    pub name: String,
+    pub shape: Shape,
+    pub kernel: Box<dyn Kernel>,
+    pub inputs: Vec<Source>,
+    /// Elements of one example of the output.
+    pub elements: usize,
+    /// Where each input begins in the output, when the step does nothing but join them one behind the other.
+    pub join: Option<Vec<usize>>,
 }
 
-impl Draft {
-    /// The input whose memory the output may take over: nothing reads it later, nor a second time now.
-    fn overwritten(&self, step: usize, last: &[usize]) -> Option<usize> {
-        let candidates = match (self.kernel.in_place(), self.kernel.may_overwrite()) {
-            (true, _) => 0..1,
-            (false, true) => 0..self.inputs.len(),
-            (false, false) => 0..0,
-        };
-        let is_free = |&index: &usize| {
-            let (value, elements) = self.inputs[index];
-            let once = self.inputs.iter().filter(|(other, _)| *other == value).count() == 1;
-            once && elements == self.shape.elements() && matches!(value, Value::Step(input) if last[input] == step)
-        };
-        candidates.into_iter().find(is_free)
-    }
-}
-
-fn compile(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<Program, Error> {
-    let (mut drafts, values) = draft(layers, weights, isa)?;
-    let mut outputs = Vec::new();
-    for output in &layers.outputs {
-        let value = match values.get(&output.node) {
-            Some(&Value::Step(step)) => step,
-            Some(&input) => {
-                // An output that is an input as it came: the program copies it.
-                let (name, shape) = (output.name.clone(), output.shape.clone());
-                let inputs = vec![(input, shape.elements())];
-                drafts.push(Draft { name, shape, kernel: Box::new(Copy), inputs });
-                drafts.len() - 1
-            }
-            None => return Err(error(&output.name, "the output is made by no layer")),
-        };
-        outputs.push(value);
-    }
-    let (places, arena) =
+fn compile(layers: &LayerGraph, weights: &Weights, target: &Target) -> Result<Program, Error> {
+    let mut drafts = Drafts::new(layers, target)?;
+    drafts.fill(weights)?;
+    let outputs = drafts.outputs()?;
+    let mut drafts = drafts.steps;
+    let Placed { areas, joined, arena } =
         place(&mut drafts, &outputs).ok_or_else(|| error("the network", "its values are too large"))?;
-    let locate = |value| match value {
-        Value::Input(i) => Place::Input(i),
-        Value::Step(step) => Place::Arena(places[step]),
-    };
-    let steps = drafts.into_iter().zip(&places).map(|(draft, &output)| Step {
-        output_elements: draft.shape.elements(),
-        name: draft.name,
-        shape: draft.shape,
-        kernel: draft.kernel,
-        inputs: draft.inputs.into_iter().map(|(value, elements)| Source { place: locate(value), elements }).collect(),
-        output,
-    });
+    let mut steps = Vec::with_capacity(drafts.len());
+    for (step, (mut draft, joined)) in drafts.into_iter().zip(joined).enumerate() {
+        if let Some(starts) = draft.join {
+            // What is made in its place already needs no copy.
+            let parts = draft.inputs.iter().zip(starts).zip(&joined).filter(|(_, joined)| !**joined);
+            let (inputs, starts): (Vec<Source>, Vec<usize>) =
+                parts.map(|((source, start), _)| (*source, start)).unzip();
+            if inputs.is_empty() {
+                continue;
+            }
+            (draft.inputs, draft.kernel) = (inputs, Box::new(Join::new(starts, draft.elements)));
+        }
+        let source = |source: &Source| match source.value {
+            Value::Input(i) => super::program::Source::Input(i),
+            Value::Step(step) => super::program::Source::Arena(Area { elements: source.elements, ..areas[step] }),
+        };
+        let inputs = draft.inputs.iter().map(source).collect();
+        steps.push(Step { name: draft.name, shape: draft.shape, kernel: draft.kernel, inputs, output: areas[step] });
+    }
     Ok(Program {
-        isa,
+        isa: target.isa,
         inputs: layers.inputs.clone(),
         outputs: layers.outputs.clone(),
-        output_offsets: outputs.iter().map(|&step| places[step]).collect(),
-        steps: steps.collect(),
+        output_areas: outputs.iter().map(|&step| areas[step]).collect(),
+        steps,
         arena,
     })
 }
 
-/// The steps in order, and the value at each node. Layers that reach no output are left out.
-fn draft(layers: &LayerGraph, weights: &Weights, isa: Isa) -> Result<(Vec<Draft>, HashMap<NodeIndex, Value>), Error> {
-    let graph = &*layers.graph;
-    let mut values = HashMap::new();
-    let mut shapes = HashMap::new();
-    let mut drafts: Vec<Draft> = Vec::new();
-    for node in needed(layers) {
-        if let Some(InputOp { index, shape, .. }) = op_at(graph, node) {
-            values.insert(node, Value::Input(*index));
-            shapes.insert(node, shape.clone());
-        } else if let Some(layer) = op_at::<LayerOp>(graph, node) {
-            let (inputs, parameters) = sources(graph, node);
-            let known = |node| Some((*values.get(node)?, shapes.get(node)?));
-            let sources: Option<Vec<(Value, &cnn_ir::Shape)>> = inputs.iter().map(known).collect();
-            let Some(sources) = sources.filter(|sources| !sources.is_empty()) else {
-                return Err(error(&layer.path, "the layer reads a value that no layer makes"));
+/// A node of the graph that makes a value.
+struct Made<'a> {
+    /// `None` for an input of the network.
+    layer: Option<&'a LayerOp>,
+    shape: Shape,
+    /// Positions among the nodes that make values.
+    inputs: Vec<usize>,
+    parameters: Vec<String>,
+    candidates: Vec<Candidate>,
+    /// The chosen candidate; the layouts of inputs and output.
+    chosen: usize,
+    takes: Layout,
+    makes: Layout,
+}
+
+/// The steps of a program as they come to be.
+struct Drafts<'a> {
+    layers: &'a LayerGraph,
+    target: &'a Target,
+    /// In the order of the data's flow; layers that reach no output are left out.
+    made: Vec<Made<'a>>,
+    positions: HashMap<NodeIndex, usize>,
+    steps: Vec<Draft>,
+    /// The value at each position, and once more where it had to be reordered.
+    values: Vec<Value>,
+    reordered: HashMap<usize, Value>,
+}
+
+impl<'a> Drafts<'a> {
+    /// Collects the layers and chooses a kernel for each.
+    fn new(layers: &'a LayerGraph, target: &'a Target) -> Result<Self, Error> {
+        let mut made: Vec<Made<'a>> = Vec::new();
+        let mut positions = HashMap::new();
+        let graph = &*layers.graph;
+        for node in needed(layers) {
+            let (layer, shape, inputs, parameters) = if let Some(input) = op_at::<InputOp>(graph, node) {
+                (None, input.shape.clone(), Vec::new(), Vec::new())
+            } else if let Some(layer) = op_at::<LayerOp>(graph, node) {
+                let (inputs, parameters) = sources(graph, node);
+                let inputs: Option<Vec<usize>> = inputs.iter().map(|input| positions.get(input).copied()).collect();
+                let Some(inputs) = inputs.filter(|inputs| !inputs.is_empty()) else {
+                    return Err(error(&layer.path, "the layer reads a value that no layer makes"));
+                };
+                layer_fits(layer)?;
+                (Some(layer), layer.shape.clone(), inputs, parameters)
+            } else if op_at::<ParameterOp>(graph, node).is_some() {
+                continue;
+            } else {
+                return Err(error("the graph", "it has operators that are no layers; the engine takes layers only"));
             };
-            if layer.norm.is_some() && !takes_batch_norm(&layer.op) {
-                return Err(error(&layer.path, "its kernel cannot fold a batch norm"));
-            }
-            if layer.activation.is_some() && !takes_activation(&layer.op) {
-                return Err(error(&layer.path, "its kernel cannot apply an activation"));
-            }
-            let mut value = sources[0].0;
-            if !is_alias(&layer.op) {
-                let (op, norm, activation) = (&layer.op, layer.norm.as_ref(), layer.activation);
-                let (path, output) = (layer.path.as_str(), &*layer.shape);
-                let inputs: Vec<&[usize]> = sources.iter().map(|(_, shape)| &***shape).collect();
-                let (input, inputs, parameters) = (inputs[0], inputs.as_slice(), &parameters);
-                let chosen = Layer { path, op, input, inputs, output, parameters, norm, activation, isa };
-                drafts.push(Draft {
-                    name: layer.path.clone(),
-                    shape: layer.shape.clone(),
-                    kernel: select(&chosen, weights)?,
-                    inputs: sources.iter().map(|(value, shape)| (*value, shape.elements())).collect(),
-                });
-                value = Value::Step(drafts.len() - 1);
-            }
-            values.insert(node, value);
-            shapes.insert(node, layer.shape.clone());
-        } else if op_at::<ParameterOp>(graph, node).is_none() {
-            return Err(error("the graph", "it has operators that are no layers; the engine takes layers only"));
+            positions.insert(node, made.len());
+            let (candidates, [takes, makes]) = (Vec::new(), [Layout::Plain; 2]);
+            made.push(Made { layer, shape, inputs, parameters, candidates, chosen: 0, takes, makes });
         }
+        let mut drafts =
+            Self { layers, target, made, positions, steps: Vec::new(), values: Vec::new(), reordered: HashMap::new() };
+        drafts.choose()?;
+        Ok(drafts)
     }
-    Ok((drafts, values))
+
+    /// Chooses kernels and layouts.
+    fn choose(&mut self) -> Result<(), Error> {
+        let mut nodes = Vec::with_capacity(self.made.len());
+        for position in 0..self.made.len() {
+            let made = &self.made[position];
+            let mut candidates = Vec::new();
+            let ways = match made.layer {
+                None => vec![Way { takes: Layout::Plain, makes: Layout::Plain, cost: 0.0 }],
+                Some(layer) if is_alias(&layer.op) => alias_ways(layer, &self.made[made.inputs[0]].shape),
+                Some(layer) => {
+                    candidates = self.described(position, layer, |layer| self.target.candidates(layer))?;
+                    candidates.iter().map(|candidate| candidate.way).collect()
+                }
+            };
+            let reorder = if Layout::is_same(&made.shape) { 0.0 } else { reorder(made.shape.elements()) };
+            nodes.push(Node { inputs: made.inputs.clone(), ways, reorder, is_output: false });
+            self.made[position].candidates = candidates;
+        }
+        for output in &self.layers.outputs {
+            if let Some(&position) = self.positions.get(&output.node) {
+                nodes[position].is_output = true;
+            }
+        }
+        for ((made, node), chosen) in self.made.iter_mut().zip(&nodes).zip(assign(&nodes)) {
+            let Way { takes, makes, .. } = node.ways[chosen];
+            (made.chosen, made.takes, made.makes) = (chosen, takes, makes);
+        }
+        Ok(())
+    }
+
+    /// What a kernel is chosen by.
+    fn described<T>(&self, position: usize, layer: &LayerOp, with: impl FnOnce(&Layer<'_>) -> T) -> T {
+        let made = &self.made[position];
+        let inputs: Vec<&[usize]> = made.inputs.iter().map(|&input| &*self.made[input].shape).collect();
+        with(&Layer {
+            path: &layer.path,
+            op: &layer.op,
+            input: inputs[0],
+            inputs: &inputs,
+            output: &made.shape,
+            parameters: &made.parameters,
+            norm: layer.norm.as_ref(),
+            residual: layer.residual,
+            activation: layer.activation,
+            isa: self.target.isa,
+        })
+    }
+
+    /// Makes the steps.
+    fn fill(&mut self, weights: &Weights) -> Result<(), Error> {
+        for position in 0..self.made.len() {
+            let made = &self.made[position];
+            let value = match made.layer {
+                None => {
+                    // Inputs of the network are numbered as the caller gives them.
+                    let index =
+                        self.layers.inputs.iter().position(|port| self.positions.get(&port.node) == Some(&position));
+                    Value::Input(index.ok_or_else(|| error("the graph", "it has an input that it does not list"))?)
+                }
+                Some(layer) if is_alias(&layer.op) => self.source(made.inputs[0], made.takes)?.value,
+                Some(layer) => self.step(position, layer, weights)?,
+            };
+            self.values.push(value);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, position: usize, layer: &LayerOp, weights: &Weights) -> Result<Value, Error> {
+        let (inputs, takes, makes) =
+            (self.made[position].inputs.clone(), self.made[position].takes, self.made[position].makes);
+        let inputs: Vec<Source> =
+            inputs.into_iter().map(|input| self.source(input, takes)).collect::<Result<_, _>>()?;
+        let made = &self.made[position];
+        let kernel = self.described(position, layer, |layer| made.candidates[made.chosen].make(layer, weights))?;
+        let elements = self.elements(&made.shape, makes)?;
+        let join = match &layer.op {
+            Op::Concat(concat) if concat.dim == 1 => Some(starts(&inputs)),
+            _ => None,
+        };
+        self.steps.push(Draft { name: layer.path.clone(), shape: made.shape.clone(), kernel, inputs, elements, join });
+        Ok(Value::Step(self.steps.len() - 1))
+    }
+
+    /// The value of a node in a layout; a step reorders it when it is made in another.
+    fn source(&mut self, position: usize, layout: Layout) -> Result<Source, Error> {
+        let (shape, makes) = (self.made[position].shape.clone(), self.made[position].makes);
+        let elements = self.elements(&shape, layout)?;
+        let value = self.values[position];
+        // A single pixel's padded channels begin with the channels.
+        if layout == makes || (layout == Layout::Plain && Layout::is_same(&shape)) {
+            return Ok(Source { value, elements });
+        }
+        if let Some(&value) = self.reordered.get(&position) {
+            return Ok(Source { value, elements });
+        }
+        let name = self.made[position].layer.map_or("input", |layer| layer.path.as_str()).to_owned();
+        let kernel = Box::new(Reorder::new(&shape, layout, self.target.isa));
+        let inputs = vec![Source { value, elements: self.elements(&shape, makes)? }];
+        self.steps.push(Draft { name, shape, kernel, inputs, elements, join: None });
+        let value = Value::Step(self.steps.len() - 1);
+        self.reordered.insert(position, value);
+        Ok(Source { value, elements })
+    }
+
+    fn elements(&self, shape: &Shape, layout: Layout) -> Result<usize, Error> {
+        layout.elements(shape, self.target.isa).ok_or_else(|| error("the network", "its values are too large"))
+    }
+
+    /// The steps that make the outputs.
+    fn outputs(&mut self) -> Result<Vec<usize>, Error> {
+        let layers = self.layers;
+        let output = |output: &Port| {
+            let Some(&position) = self.positions.get(&output.node) else {
+                return Err(error(&output.name, "the output is made by no layer"));
+            };
+            let source = self.source(position, Layout::Plain)?;
+            match source.value {
+                Value::Step(step) if self.steps[step].elements == source.elements => Ok(step),
+                _ => {
+                    // An output that is an input as it came, or a padded value: the program copies it.
+                    let (name, shape, elements) = (output.name.clone(), output.shape.clone(), source.elements);
+                    let (kernel, inputs) = (Box::new(Copy), vec![source]);
+                    self.steps.push(Draft { name, shape, kernel, inputs, elements, join: None });
+                    Ok(self.steps.len() - 1)
+                }
+            }
+        };
+        layers.outputs.iter().map(output).collect()
+    }
+}
+
+/// Where each of some values begins when they lie one behind the other.
+fn starts(inputs: &[Source]) -> Vec<usize> {
+    let start = |next: &mut usize, source: &Source| Some(std::mem::replace(next, *next + source.elements));
+    inputs.iter().scan(0, start).collect()
+}
+
+/// Whether a layer's kernels can do what passes have put behind it.
+fn layer_fits(layer: &LayerOp) -> Result<(), Error> {
+    if layer.norm.is_some() && !takes_batch_norm(&layer.op) {
+        return Err(error(&layer.path, "its kernel cannot fold a batch norm"));
+    }
+    if layer.residual && !takes_residual(&layer.op) {
+        return Err(error(&layer.path, "its kernel cannot add another value"));
+    }
+    if layer.activation.is_some() && !takes_activation(&layer.op) {
+        return Err(error(&layer.path, "its kernel cannot apply an activation"));
+    }
+    Ok(())
+}
+
+/// The layouts in which a layer that changes nothing but the shape can pass its input on.
+fn alias_ways(layer: &LayerOp, input: &[usize]) -> Vec<Way> {
+    let way = |layout| Way { takes: layout, makes: layout, cost: 0.0 };
+    match input == &*layer.shape && input.len() == 3 {
+        true => vec![way(Layout::Plain), way(Layout::Blocked)],
+        false => vec![way(Layout::Plain)],
+    }
 }
 
 /// The nodes that the outputs need, each after its sources.
@@ -199,42 +368,6 @@ fn sources(graph: &Graph, node: NodeIndex) -> (Vec<NodeIndex>, Vec<String>) {
         }
     }
     (inputs, parameters)
-}
-
-/// The place of each step's output in the arena, per example, and the arena's size.
-///
-/// A step in place takes over the memory of an input that nothing reads later; that input becomes its first.
-fn place(drafts: &mut [Draft], outputs: &[usize]) -> Option<(Vec<usize>, usize)> {
-    let mut last: Vec<usize> = (0..drafts.len()).collect();
-    for (step, draft) in drafts.iter().enumerate() {
-        for (value, _) in &draft.inputs {
-            if let Value::Step(input) = *value {
-                last[input] = last[input].max(step);
-            }
-        }
-    }
-    for &output in outputs {
-        last[output] = drafts.len();
-    }
-    let mut lifetimes: Vec<Lifetime> = Vec::new();
-    let mut owners: Vec<usize> = Vec::with_capacity(drafts.len());
-    for (step, draft) in drafts.iter_mut().enumerate() {
-        let overwritten = draft.overwritten(step, &last);
-        draft.inputs.swap(0, overwritten.unwrap_or(0));
-        match draft.inputs[0].0 {
-            Value::Step(input) if overwritten.is_some() => {
-                let owner = owners[input];
-                lifetimes[owner].last = last[step];
-                owners.push(owner);
-            }
-            _ => {
-                owners.push(lifetimes.len());
-                lifetimes.push(Lifetime { elements: draft.shape.elements(), first: step, last: last[step] });
-            }
-        }
-    }
-    let (offsets, total) = plan(&lifetimes)?;
-    Some((owners.into_iter().map(|owner| offsets[owner]).collect(), total))
 }
 
 fn error(place: &str, reason: &str) -> Error {
@@ -275,7 +408,7 @@ impl PartialEq for ProgramOp {
 impl Operator for ProgramOp {
     /// Empty tensors come out when the inputs are none or the memory does not suffice: Luminal knows no errors.
     fn process(&mut self, inputs: Vec<(InputTensor, ShapeTracker)>) -> Vec<Tensor> {
-        let Program { inputs: ports, outputs, output_offsets, .. } = &*self.program;
+        let Program { inputs: ports, outputs, .. } = &*self.program;
         let mut tensors = Vec::new();
         for (port, (input, _)) in ports.iter().zip(&inputs) {
             let data = input.borrowed().data.as_any().downcast_ref::<Vec<f32>>().cloned().unwrap_or_default();
@@ -286,13 +419,12 @@ impl Operator for ProgramOp {
         let views: Vec<&crate::Tensor> = tensors.iter().collect();
         let mut memory = Memory::default();
         let batch = crate::session::check_inputs(ports, &views);
-        let ran = batch.and_then(|batch| self.program.run(&views, batch, &mut memory).map(|()| batch));
+        let ran = batch.and_then(|batch| self.program.run(&views, batch, &mut memory, &Threads::one()).map(|()| batch));
         let arena = memory.arena.as_slice();
-        let outputs = outputs.iter().zip(output_offsets).map(|(port, offset)| match ran {
-            Ok(batch) => arena[offset * batch..][..port.shape.elements() * batch].to_vec(),
-            Err(_) => Vec::new(),
-        });
-        outputs.map(Tensor::new).collect()
+        let ran = ran.ok();
+        let range = |output| ran.and_then(|batch| self.program.output_range(output, batch));
+        let output = |output| range(output).map_or_else(Vec::new, |range| arena[range].to_vec());
+        (0..outputs.len()).map(|number| Tensor::new(output(number))).collect()
     }
 }
 
@@ -332,7 +464,7 @@ mod tests {
         builder.output("relu", &relu).unwrap();
         builder.output("soft", &soft).unwrap();
         let mut graph = builder.finish().unwrap();
-        let program = collapse(&mut graph, &Weights::from_tensors([]).unwrap(), Isa::detect()).unwrap();
+        let program = collapse(&mut graph, &Weights::from_tensors([]).unwrap(), &Target::default()).unwrap();
         let text = "\
 %0 = input x -> b×2×2
 %1 = program of 2 steps (%0)
@@ -344,7 +476,7 @@ output soft = %3
         assert_eq!(graph.to_string(), text);
 
         let batch = Batch::new(&[2, 2, 2], vec![1.0, -1.0, 0.5, 2.0, 0.0, 3.0, -3.0, 1.0]).unwrap();
-        let mut session = Session::from_program(program);
+        let mut session = Session::from_program(program, Arc::new(Threads::one()));
         let expected = session.run(&[&batch]).unwrap();
         let luminal = &mut graph.graph;
         luminal.set_dyn_dim(crate::graph::BATCH, 2);

@@ -1,5 +1,6 @@
 //! Instruction sets, found at run time.
 
+use super::simd::{self, Simd};
 use crate::Error;
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +31,19 @@ impl Isa {
             Isa::Portable => true,
             Isa::Avx2 => avx2,
             Isa::Avx512 => avx2 && avx512,
+        }
+    }
+
+    /// f32 in a vector; also the channels in a block of a blocked map.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::Portable => simd::Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => simd::Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => simd::Avx512::LANES,
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => simd::Portable::LANES,
         }
     }
 

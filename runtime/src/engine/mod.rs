@@ -1,17 +1,25 @@
 //! The CPU engine: a graph of layers becomes one program, which runs without walking a graph and without allocating.
 
+mod assign;
 mod collapse;
+mod cost;
 mod fold;
 mod isa;
 mod kernels;
+mod layout;
 mod peak;
+mod place;
 mod plan;
 mod program;
 mod select;
 mod simd;
+mod target;
+mod threads;
 
 pub use collapse::{ProgramOp, ProgramOutput, collapse};
 pub use isa::Isa;
 pub(crate) use program::Memory;
 pub use program::{Program, StepInfo};
-pub(crate) use select::{takes_activation, takes_batch_norm};
+pub(crate) use select::{takes_activation, takes_batch_norm, takes_residual};
+pub use target::{Algorithm, Target};
+pub use threads::{MAX_THREADS, Threads};

@@ -2,10 +2,12 @@
 
 use super::Isa;
 use super::kernels::{Call, Kernel};
+use super::threads::Threads;
 use crate::buffer::Buffer;
 use crate::graph::Port;
 use crate::{Error, Tensor};
 use std::fmt;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// A compiled network. It holds packed weights and no memory of its own, so threads can share it.
@@ -14,14 +16,14 @@ pub struct Program {
     pub(crate) isa: Isa,
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
-    /// Where each output lies in the arena, per example.
-    pub(crate) output_offsets: Vec<usize>,
+    /// Where each output lies; all examples of it are adjacent.
+    pub(crate) output_areas: Vec<Area>,
     pub(crate) steps: Vec<Step>,
     /// Elements of the arena for one example.
     pub(crate) arena: usize,
 }
 
-/// One kernel on its inputs. Offsets and lengths are for one example.
+/// One kernel on its inputs.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub name: String,
@@ -29,8 +31,33 @@ pub(crate) struct Step {
     pub kernel: Box<dyn Kernel>,
     /// At least one.
     pub inputs: Vec<Source>,
-    pub output: usize,
-    pub output_elements: usize,
+    pub output: Area,
+}
+
+/// Where a value lies in the arena: example `e` of a batch begins at `offset · batch + start + e · stride`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Area {
+    /// Where what the value is a part of lies, per example.
+    pub offset: usize,
+    /// Elements from one example to the next.
+    pub stride: usize,
+    /// Where the value begins in what it is a part of.
+    pub start: usize,
+    /// Elements of one example.
+    pub elements: usize,
+}
+
+impl Area {
+    /// Whether the examples of a batch are adjacent.
+    fn is_adjacent(&self, batch: usize) -> bool {
+        batch == 1 || self.stride == self.elements
+    }
+
+    /// `count` adjacent examples from `first` on, in a run of this batch.
+    fn range(&self, batch: usize, first: usize, count: usize) -> Range<usize> {
+        let start = self.offset * batch + self.start + first * self.stride;
+        start..start + self.elements * count
+    }
 }
 
 /// What a step is, for people.
@@ -44,26 +71,27 @@ pub struct StepInfo {
     pub shape: cnn_ir::Shape,
 }
 
-/// A value that a step reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub place: Place,
-    pub elements: usize,
+/// `@64`, or `@64+16` for a part of what lies at 64.
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.offset)?;
+        if self.start > 0 { write!(f, "+{}", self.start) } else { Ok(()) }
+    }
 }
 
 /// Where a step finds an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Source {
     /// An input of the network, by number.
     Input(usize),
-    /// An offset into the arena.
-    Arena(usize),
+    /// A value in the arena.
+    Arena(Area),
 }
 
 /// All that a step can read: the network's inputs, and the arena without the step's own output.
 #[derive(Clone, Copy)]
 struct Readable<'a> {
-    batch: usize,
+    examples: Examples,
     inputs: &'a [&'a Tensor],
     before: &'a [f32],
     behind: &'a [f32],
@@ -74,13 +102,12 @@ struct Readable<'a> {
 impl<'a> Readable<'a> {
     /// A value, which the plan keeps apart from the output.
     fn get(&self, source: &Source) -> &'a [f32] {
-        let elements = source.elements * self.batch;
-        match source.place {
-            Place::Input(i) => self.inputs[i].data(),
-            Place::Arena(offset) if offset * self.batch < self.before.len() => {
-                &self.before[offset * self.batch..][..elements]
-            }
-            Place::Arena(offset) => &self.behind[offset * self.batch - self.start..][..elements],
+        match source {
+            Source::Input(i) => self.examples.of_input(self.inputs[*i]),
+            Source::Arena(area) => match self.examples.of(area) {
+                range if range.end <= self.before.len() => &self.before[range],
+                range => &self.behind[range.start - self.start..range.end - self.start],
+            },
         }
     }
 }
@@ -131,9 +158,9 @@ impl Program {
         })
     }
 
-    /// Where an output lies in the arena, per example.
-    pub(crate) fn output_offset(&self, output: usize) -> Option<usize> {
-        self.output_offsets.get(output).copied()
+    /// Where all examples of an output lie in the arena.
+    pub(crate) fn output_range(&self, output: usize, batch: usize) -> Option<Range<usize>> {
+        self.output_areas.get(output).map(|area| area.range(batch, 0, batch))
     }
 
     /// The instruction set that the program was compiled for.
@@ -141,23 +168,29 @@ impl Program {
         self.isa
     }
 
-    /// Bytes of memory for intermediate values, outputs and scratch at this batch; weights and inputs not counted.
-    /// `usize::MAX` when they cannot be counted.
-    pub fn arena_bytes(&self, batch: usize) -> usize {
-        let elements = self.arena.saturating_mul(batch).saturating_add(self.scratch(batch));
+    /// Bytes of memory for intermediate values, outputs and scratch at this batch and number of threads; weights and
+    /// inputs not counted. `usize::MAX` when they cannot be counted.
+    pub fn arena_bytes(&self, batch: usize, threads: usize) -> usize {
+        let elements = self.arena.saturating_mul(batch).saturating_add(self.scratch(batch, threads));
         elements.saturating_mul(size_of::<f32>())
     }
 
-    fn scratch(&self, batch: usize) -> usize {
-        self.steps.iter().map(|step| step.kernel.scratch(batch)).max().unwrap_or(0)
+    fn scratch(&self, batch: usize, threads: usize) -> usize {
+        self.steps.iter().map(|step| step.kernel.scratch(batch, threads)).max().unwrap_or(0)
     }
 
     /// Runs all steps. The inputs have been checked against the program's and have this batch.
     ///
     /// # Errors
     /// Not enough memory for the batch.
-    pub(crate) fn run(&self, inputs: &[&Tensor], batch: usize, memory: &mut Memory) -> Result<(), Error> {
-        self.run_observed(inputs, batch, memory, || {})
+    pub(crate) fn run(
+        &self,
+        inputs: &[&Tensor],
+        batch: usize,
+        memory: &mut Memory,
+        threads: &Threads,
+    ) -> Result<(), Error> {
+        self.run_observed(inputs, batch, memory, threads, || {})
     }
 
     /// Runs all steps as [`Program::run`] does, and says how long each took.
@@ -166,9 +199,10 @@ impl Program {
         inputs: &[&Tensor],
         batch: usize,
         memory: &mut Memory,
+        threads: &Threads,
     ) -> Result<Vec<Duration>, Error> {
         let mut instants = Vec::with_capacity(self.steps.len() + 1);
-        self.run_observed(inputs, batch, memory, || instants.push(Instant::now()))?;
+        self.run_observed(inputs, batch, memory, threads, || instants.push(Instant::now()))?;
         Ok(instants.windows(2).map(|pair| pair[1] - pair[0]).collect())
     }
 
@@ -178,31 +212,67 @@ impl Program {
         inputs: &[&Tensor],
         batch: usize,
         memory: &mut Memory,
+        threads: &Threads,
         mut observe: impl FnMut(),
     ) -> Result<(), Error> {
         memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
-        memory.scratch.grow(self.scratch(batch), "the kernels' scratch memory")?;
+        memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
         let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
         observe();
         for step in &self.steps {
-            let to = step.output * batch..(step.output + step.output_elements) * batch;
-            let Some((first, others)) = step.inputs.split_first() else { continue };
-            let mut in_place = first.place == Place::Arena(step.output);
-            if step.kernel.in_place() && !in_place {
-                match first.place {
-                    Place::Input(i) => arena[to.clone()].copy_from_slice(inputs[i].data()),
-                    Place::Arena(from) => arena.copy_within(from * batch..(from + first.elements) * batch, to.start),
-                }
-                in_place = true;
+            // A part of another value has its examples apart from each other, so they are taken one by one.
+            let count = if step.is_adjacent(batch) { batch } else { 1 };
+            for first in (0..batch).step_by(count) {
+                step.run(inputs, Examples { batch, first, count }, arena, scratch, threads);
             }
-            let (before, rest) = arena.split_at_mut(to.start);
-            let (output, behind) = rest.split_at_mut(to.len());
-            let readable = Readable { batch, inputs, before, behind, start: to.end };
-            let input = if in_place { &[] } else { readable.get(first) };
-            step.kernel.run(Call { batch, input, others: Others { sources: others, readable }, output, scratch });
             observe();
         }
         Ok(())
+    }
+}
+
+/// Some of the examples of a batch.
+#[derive(Debug, Clone, Copy)]
+struct Examples {
+    batch: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Step {
+    fn is_adjacent(&self, batch: usize) -> bool {
+        let input = |source: &Source| matches!(source, Source::Arena(area) if !area.is_adjacent(batch));
+        self.output.is_adjacent(batch) && !self.inputs.iter().any(input)
+    }
+
+    fn run(&self, inputs: &[&Tensor], examples: Examples, arena: &mut [f32], scratch: &mut [f32], threads: &Threads) {
+        let to = examples.of(&self.output);
+        let Some((first, others)) = self.inputs.split_first() else { return };
+        let mut in_place = *first == Source::Arena(self.output);
+        if self.kernel.in_place() && !in_place {
+            match first {
+                Source::Input(i) => arena[to.clone()].copy_from_slice(examples.of_input(inputs[*i])),
+                Source::Arena(from) => arena.copy_within(examples.of(from), to.start),
+            }
+            in_place = true;
+        }
+        let (before, rest) = arena.split_at_mut(to.start);
+        let (output, behind) = rest.split_at_mut(to.len());
+        let readable = Readable { examples, inputs, before, behind, start: to.end };
+        let input = if in_place { &[] } else { readable.get(first) };
+        let others = Others { sources: others, readable };
+        self.kernel.run(Call { batch: examples.count, input, others, output, scratch, threads });
+    }
+}
+
+impl Examples {
+    fn of(&self, area: &Area) -> Range<usize> {
+        area.range(self.batch, self.first, self.count)
+    }
+
+    fn of_input<'a>(&self, input: &'a Tensor) -> &'a [f32] {
+        let elements = input.data().len() / self.batch;
+        &input.data()[self.first * elements..][..self.count * elements]
     }
 }
 
@@ -216,7 +286,7 @@ impl fmt::Display for Program {
             self.isa,
             self.steps.len(),
             bytes(self.arena),
-            bytes(self.scratch(1))
+            bytes(self.scratch(1, 1))
         )?;
         for input in &self.inputs {
             writeln!(f, "input {}: b×{}", input.name, input.shape)?;
@@ -225,15 +295,15 @@ impl fmt::Display for Program {
             write!(f, "{name} = {kernel:?} (")?;
             for (i, input) in inputs.iter().enumerate() {
                 f.write_str(if i == 0 { "" } else { ", " })?;
-                match input.place {
-                    Place::Input(i) => f.write_str(&self.inputs[i].name)?,
-                    Place::Arena(offset) => write!(f, "@{offset}")?,
+                match input {
+                    Source::Input(i) => f.write_str(&self.inputs[*i].name)?,
+                    Source::Arena(area) => write!(f, "{area}")?,
                 }
             }
-            writeln!(f, ") -> b×{shape} @{output}")?;
+            writeln!(f, ") -> b×{shape} {output}")?;
         }
-        for (output, offset) in self.outputs.iter().zip(&self.output_offsets) {
-            writeln!(f, "output {}: b×{} @{offset}", output.name, output.shape)?;
+        for (output, area) in self.outputs.iter().zip(&self.output_areas) {
+            writeln!(f, "output {}: b×{} {area}", output.name, output.shape)?;
         }
         Ok(())
     }

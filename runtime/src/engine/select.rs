@@ -1,6 +1,8 @@
-//! Which kernel runs a layer: one table, the first row that fits.
+//! Which kernels can run a layer: one table.
 
 use super::Isa;
+use super::assign::Way;
+use super::cost::cost;
 use super::kernels::Kernel;
 use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::affine::ChannelAffine;
@@ -19,7 +21,9 @@ use super::kernels::norm::Norm;
 use super::kernels::pool::{GlobalAvgPool, Pool};
 use super::kernels::pool_ranges::RangePool;
 use super::kernels::prelu::Prelu;
+use super::kernels::residual::Residual;
 use super::kernels::softmax::Softmax;
+use super::layout::Layout;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
@@ -37,6 +41,8 @@ pub(crate) struct Layer<'a> {
     /// The full names of the op's parameters, in its order, then those of the batch norm.
     pub parameters: &'a [String],
     pub norm: Option<&'a BatchNormSpec>,
+    /// Whether a last input is added to the output, in its shape and layout, before the activation.
+    pub residual: bool,
     pub activation: Option<Activation>,
     pub isa: Isa,
 }
@@ -47,6 +53,13 @@ impl Layer<'_> {
         let tensors = self.op.parameters();
         let found = tensors.iter().zip(self.parameters).find(|(tensor, _)| tensor.name == name);
         found.map(|(_, full)| full.as_str()).ok_or_else(|| self.error(&format!("the layer has no parameter `{name}`")))
+    }
+
+    /// Whether the values can lie in these layouts: only maps can be blocked.
+    fn fits(&self, &(takes, makes): &(Layout, Layout)) -> bool {
+        let is_map = |shape: &&[usize]| shape.len() == 3;
+        (takes == Layout::Plain || self.inputs.iter().all(|shape| is_map(shape)))
+            && (makes == Layout::Plain || is_map(&self.output))
     }
 
     /// What the kernel has to apply to its output.
@@ -62,21 +75,49 @@ impl Layer<'_> {
 type Made = Result<Box<dyn Kernel>, Error>;
 
 /// One choice.
-struct Row {
+pub(crate) struct Row {
     /// The operator's name.
     op: &'static str,
-    isas: &'static [Isa],
+    /// The kernel's name in choices: `CNN_ALGORITHM=winograd4`.
+    pub algorithm: &'static str,
+    pub flow: Flow,
     /// Whether the kernel can take a layer of this operator.
     applies: fn(&Layer<'_>) -> bool,
     make: fn(&Layer<'_>, &Weights) -> Made,
 }
 
-/// `Op | Op on isas if condition => kernel`.
+/// The layouts that a kernel takes and makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Plain,
+    Blocked,
+    /// Plain inputs, a blocked output.
+    Enter,
+    /// All the same, either.
+    Either,
+}
+
+impl Flow {
+    /// Layouts of the inputs and of the output.
+    pub fn layouts(self) -> &'static [(Layout, Layout)] {
+        const PLAIN: (Layout, Layout) = (Layout::Plain, Layout::Plain);
+        const BLOCKED: (Layout, Layout) = (Layout::Blocked, Layout::Blocked);
+        match self {
+            Flow::Plain => &[PLAIN],
+            Flow::Blocked => &[BLOCKED],
+            Flow::Enter => &[(Layout::Plain, Layout::Blocked)],
+            Flow::Either => &[PLAIN, BLOCKED],
+        }
+    }
+}
+
+/// `Op | Op: algorithm Flow, if |spec, layer, weights| condition => kernel`.
 macro_rules! table {
-    ($($($op:ident)|+ on $isas:expr, if |$spec:ident, $layer:ident, $weights:ident| $condition:expr => $kernel:expr;)*) => {
+    ($($($op:ident)|+: $algorithm:ident $flow:ident, if |$spec:ident, $layer:ident, $weights:ident| $condition:expr => $kernel:expr;)*) => {
         &[$($(Row {
             op: stringify!($op),
-            isas: &$isas,
+            algorithm: stringify!($algorithm),
+            flow: Flow::$flow,
             applies: |$layer| match $layer.op {
                 #[allow(unused_variables)]
                 Op::$op($spec) => $condition,
@@ -92,55 +133,56 @@ macro_rules! table {
 }
 
 static TABLE: &[Row] = table! {
-    Conv1d | Conv2d | Conv3d on Isa::ALL, if |spec, layer, weights| spec.padding_mode != PadMode::Zeros
+    Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| spec.padding_mode != PadMode::Zeros && !layer.residual
         => PaddedConv::new(spec, layer, weights)?;
-    Conv2d on Isa::ALL, if |spec, layer, weights| conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
-    Conv2d on Isa::ALL, if |spec, layer, weights| true => PlainConv2d::new(spec, layer, weights)?;
-    Conv1d on Isa::ALL, if |spec, layer, weights| true => conv1d(spec, layer, weights)?;
-    Conv3d on Isa::ALL, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
-    Dense on Isa::ALL, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
-    Dense on Isa::ALL, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
-    MaxPool1d | MaxPool2d | MaxPool3d on Isa::ALL, if |spec, layer, weights| true => Pool::max(spec, layer)?;
-    AvgPool1d | AvgPool2d | AvgPool3d on Isa::ALL, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
-    GlobalAvgPool1d | GlobalAvgPool2d | GlobalAvgPool3d on Isa::ALL, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
-    Relu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Relu6 on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    LeakyRelu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Prelu on Isa::ALL, if |spec, layer, weights| true => Prelu::new(layer, weights)?;
-    Elu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Silu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Gelu on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Sigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    HardSigmoid on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    HardSwish on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Tanh on Isa::ALL, if |spec, layer, weights| true => ElementWise::of(layer)?;
-    Softmax on Isa::ALL, if |spec, layer, weights| true => Softmax::new(spec, layer);
-    LogSoftmax on Isa::ALL, if |spec, layer, weights| true => Softmax::log(spec, layer);
-    Add on Isa::ALL, if |spec, layer, weights| true => Arithmetic::add(layer);
-    Mul on Isa::ALL, if |spec, layer, weights| true => Arithmetic::mul(layer);
-    Concat on Isa::ALL, if |spec, layer, weights| true => Concat::new(spec, layer);
-    BatchNorm on Isa::ALL, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
-    GroupNorm on Isa::ALL, if |spec, layer, weights| true => Norm::group(spec, layer, weights)?;
-    LayerNorm on Isa::ALL, if |spec, layer, weights| true => Norm::layer(spec, layer, weights)?;
-    InstanceNorm on Isa::ALL, if |spec, layer, weights| true => Norm::instance(spec, layer, weights)?;
-    LocalResponseNorm on Isa::ALL, if |spec, layer, weights| true => LocalResponseNorm::new(spec, layer);
-    AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
-    AdaptiveMaxPool1d | AdaptiveMaxPool2d | AdaptiveMaxPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
-    GlobalMaxPool1d | GlobalMaxPool2d | GlobalMaxPool3d on Isa::ALL, if |spec, layer, weights| true => RangePool::global_max(layer)?;
-    FractionalMaxPool2d | FractionalMaxPool3d on Isa::ALL, if |spec, layer, weights| true
+    Conv2d: plain Plain, if |spec, layer, weights| layer.residual => Residual::new(layer, weights)?;
+    Conv2d: plain Plain, if |spec, layer, weights| !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
+    Conv2d: naive Plain, if |spec, layer, weights| !layer.residual => PlainConv2d::new(spec, layer, weights)?;
+    Conv1d: plain Plain, if |spec, layer, weights| true => conv1d(spec, layer, weights)?;
+    Conv3d: plain Plain, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
+    Dense: plain Plain, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
+    Dense: plain Plain, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
+    MaxPool1d | MaxPool2d | MaxPool3d: plain Plain, if |spec, layer, weights| true => Pool::max(spec, layer)?;
+    AvgPool1d | AvgPool2d | AvgPool3d: plain Plain, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
+    GlobalAvgPool1d | GlobalAvgPool2d | GlobalAvgPool3d: plain Plain, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
+    Relu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Relu6: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    LeakyRelu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Prelu: plain Plain, if |spec, layer, weights| true => Prelu::new(layer, weights)?;
+    Elu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Silu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Gelu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Sigmoid: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    HardSigmoid: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    HardSwish: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Tanh: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Softmax: plain Plain, if |spec, layer, weights| true => Softmax::new(spec, layer);
+    LogSoftmax: plain Plain, if |spec, layer, weights| true => Softmax::log(spec, layer);
+    Add: plain Either, if |spec, layer, weights| true => Arithmetic::add(layer);
+    Mul: plain Plain, if |spec, layer, weights| true => Arithmetic::mul(layer);
+    Concat: plain Plain, if |spec, layer, weights| true => Concat::new(spec, layer);
+    BatchNorm: plain Plain, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
+    GroupNorm: plain Plain, if |spec, layer, weights| true => Norm::group(spec, layer, weights)?;
+    LayerNorm: plain Plain, if |spec, layer, weights| true => Norm::layer(spec, layer, weights)?;
+    InstanceNorm: plain Plain, if |spec, layer, weights| true => Norm::instance(spec, layer, weights)?;
+    LocalResponseNorm: plain Plain, if |spec, layer, weights| true => LocalResponseNorm::new(spec, layer);
+    AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d: plain Plain, if |spec, layer, weights| true => RangePool::avg(spec, layer)?;
+    AdaptiveMaxPool1d | AdaptiveMaxPool2d | AdaptiveMaxPool3d: plain Plain, if |spec, layer, weights| true => RangePool::max(spec, layer)?;
+    GlobalMaxPool1d | GlobalMaxPool2d | GlobalMaxPool3d: plain Plain, if |spec, layer, weights| true => RangePool::global_max(layer)?;
+    FractionalMaxPool2d | FractionalMaxPool3d: plain Plain, if |spec, layer, weights| true
         => RangePool::fractional_max(spec, layer)?;
-    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d on Isa::ALL, if |spec, layer, weights| conv_transpose::applies(spec, layer)
+    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d: plain Plain, if |spec, layer, weights| conv_transpose::applies(spec, layer)
         => ConvTranspose::new(spec, layer, weights)?;
-    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d on Isa::ALL, if |spec, layer, weights| true
+    ConvTranspose1d | ConvTranspose2d | ConvTranspose3d: plain Plain, if |spec, layer, weights| true
         => PlainConvTranspose::new(spec, layer, weights)?;
-    Upsample1d | Upsample2d | Upsample3d on Isa::ALL, if |spec, layer, weights| spec.mode.interpolates()
+    Upsample1d | Upsample2d | Upsample3d: plain Plain, if |spec, layer, weights| spec.mode.interpolates()
         => Linear::new(spec, layer)?;
-    Upsample1d | Upsample2d | Upsample3d on Isa::ALL, if |spec, layer, weights| true => Gather::upsample(spec, layer)?;
-    Pad1d | Pad2d | Pad3d on Isa::ALL, if |spec, layer, weights| true => Gather::pad(spec, layer)?;
-    Crop1d | Crop2d | Crop3d on Isa::ALL, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
-    ChannelShuffle on Isa::ALL, if |spec, layer, weights| true => Gather::shuffle(spec, layer);
-    Slice on Isa::ALL, if |spec, layer, weights| true => Gather::slice(spec, layer);
-    Extern on Isa::ALL, if |spec, layer, weights| true => Extern::new(spec, layer)?;
+    Upsample1d | Upsample2d | Upsample3d: plain Plain, if |spec, layer, weights| true => Gather::upsample(spec, layer)?;
+    Pad1d | Pad2d | Pad3d: plain Plain, if |spec, layer, weights| true => Gather::pad(spec, layer)?;
+    Crop1d | Crop2d | Crop3d: plain Plain, if |spec, layer, weights| true => Gather::crop(spec, layer)?;
+    ChannelShuffle: plain Plain, if |spec, layer, weights| true => Gather::shuffle(spec, layer);
+    Slice: plain Plain, if |spec, layer, weights| true => Gather::slice(spec, layer);
+    Extern: plain Plain, if |spec, layer, weights| true => Extern::new(spec, layer)?;
 };
 
 /// Operators whose kernels apply an activation to what they make.
@@ -149,6 +191,11 @@ pub(crate) fn takes_activation(op: &Op) -> bool {
     let is_transposed = matches!(op, Op::ConvTranspose1d(_) | Op::ConvTranspose2d(_) | Op::ConvTranspose3d(_));
     let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
     is_conv || is_transposed || is_norm || matches!(op, Op::Dense(_) | Op::Add(_) | Op::Mul(_))
+}
+
+/// Operators all of whose kernels can add another value to what they make.
+pub(crate) fn takes_residual(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_))
 }
 
 /// Operators whose kernels fold a batch norm into their weights.
@@ -161,14 +208,54 @@ pub(crate) fn is_alias(op: &Op) -> bool {
     matches!(op, Op::Flatten(_) | Op::Reshape(_) | Op::Dropout(_) | Op::Identity(_))
 }
 
-/// Makes the kernel of a layer.
+/// A kernel that can run a layer.
+pub(crate) struct Candidate {
+    row: &'static Row,
+    pub way: Way,
+}
+
+impl Candidate {
+    /// The kernel's name in choices.
+    pub fn algorithm(&self) -> &'static str {
+        self.row.algorithm
+    }
+
+    /// Makes the kernel.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn make(&self, layer: &Layer<'_>, weights: &Weights) -> Made {
+        (self.row.make)(layer, weights)
+    }
+}
+
+/// All kernels that can run a layer; of those for the same layouts the preferred first.
+///
+/// # Errors
+/// A layer that no row takes.
+pub(crate) fn candidates(layer: &Layer<'_>) -> Result<Vec<Candidate>, Error> {
+    let fits = |row: &&Row| row.op == layer.op.name() && (row.applies)(layer);
+    let ways = |row: &'static Row| {
+        row.flow.layouts().iter().filter(|layouts| layer.fits(layouts)).map(move |&(takes, makes)| {
+            let cost = cost(layer, row.algorithm);
+            Candidate { row, way: Way { takes, makes, cost } }
+        })
+    };
+    let candidates: Vec<Candidate> = TABLE.iter().filter(fits).flat_map(ways).collect();
+    match candidates.is_empty() {
+        true => Err(layer.error(&format!("there is no kernel for {} on {}", layer.op.name(), layer.isa))),
+        false => Ok(candidates),
+    }
+}
+
+/// Makes the plain kernel of a layer: the first row that takes it.
 ///
 /// # Errors
 /// A layer that no row takes, or what the kernel refuses.
 pub(crate) fn select(layer: &Layer<'_>, weights: &Weights) -> Made {
-    let fits = |row: &&Row| row.op == layer.op.name() && row.isas.contains(&layer.isa) && (row.applies)(layer);
-    match TABLE.iter().find(fits) {
-        Some(row) => (row.make)(layer, weights),
-        None => Err(layer.error(&format!("there is no kernel for {} on {}", layer.op.name(), layer.isa))),
+    let plain = |candidate: &&Candidate| (candidate.way.takes, candidate.way.makes) == (Layout::Plain, Layout::Plain);
+    match candidates(layer)?.iter().find(plain) {
+        Some(candidate) => candidate.make(layer, weights),
+        None => Err(layer.error(&format!("there is no plain kernel for {}", layer.op.name()))),
     }
 }

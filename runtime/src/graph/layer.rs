@@ -4,8 +4,8 @@
 //! runs; Luminal's executor alone cannot run them.
 
 use cnn_ir::ops::{
-    BatchNormSpec, EluSpec, GeluApproximate, GeluSpec, HardSigmoidSpec, HardSwishSpec, LeakyReluSpec, Relu6Spec,
-    ReluSpec, SigmoidSpec, SiluSpec, TanhSpec,
+    AddSpec, BatchNormSpec, EluSpec, GeluApproximate, GeluSpec, HardSigmoidSpec, HardSwishSpec, LeakyReluSpec,
+    Relu6Spec, ReluSpec, SigmoidSpec, SiluSpec, TanhSpec,
 };
 use cnn_ir::{Op, OpSpec, Shape, TensorSpec};
 use luminal::op::{InputTensor, Operator};
@@ -44,6 +44,8 @@ pub struct LayerOp {
     pub shape: Shape,
     /// A batch norm that a pass has folded in behind the op.
     pub norm: Option<BatchNormSpec>,
+    /// Whether a pass has put a sum behind that: the last of the layer's values is added to the result.
+    pub residual: bool,
     /// What a pass has fused behind that: it is applied to every element of the result.
     pub activation: Option<Activation>,
 }
@@ -124,6 +126,9 @@ impl fmt::Debug for LayerOp {
         write!(f, "{}: {}", self.path, self.op)?;
         if let Some(norm) = &self.norm {
             write!(f, " + {}", Op::from(norm.clone()))?;
+        }
+        if self.residual {
+            write!(f, " + {}", Op::from(AddSpec::new()))?;
         }
         self.activation.map_or(Ok(()), |activation| write!(f, " + {}", activation.op()))
     }

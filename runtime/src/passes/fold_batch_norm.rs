@@ -24,7 +24,7 @@ impl Compiler for FoldBatchNorm {
                 continue;
             };
             let foldable = op_at(graph, source).is_some_and(|layer: &LayerOp| {
-                layer.norm.is_none() && layer.activation.is_none() && takes_batch_norm(&layer.op)
+                layer.norm.is_none() && !layer.residual && layer.activation.is_none() && takes_batch_norm(&layer.op)
             });
             if !foldable || graph.to_retrieve.contains(&source) || consumers(graph, source).len() != 1 {
                 continue;

@@ -3,10 +3,12 @@
 mod drop_identity;
 mod fold_batch_norm;
 mod fuse_activation;
+mod fuse_residual;
 
 pub use drop_identity::DropIdentity;
 pub use fold_batch_norm::FoldBatchNorm;
 pub use fuse_activation::FuseActivation;
+pub use fuse_residual::FuseResidual;
 
 use crate::Error;
 use crate::graph::{LayerGraph, ParameterOp, layers, op_at};
@@ -23,6 +25,7 @@ struct Pass {
 static PASSES: &[Pass] = &[
     Pass { name: "drop_identity", run: |graph| graph.apply(DropIdentity) },
     Pass { name: "fold_batch_norm", run: |graph| graph.apply(FoldBatchNorm) },
+    Pass { name: "fuse_residual", run: |graph| graph.apply(FuseResidual) },
     Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
 ];
 
@@ -93,6 +96,13 @@ pub fn validate(graph: &LayerGraph) -> Result<(), String> {
             .map(|(source, _, _)| *source)
             .partition(|source| op_at::<ParameterOp>(&graph.graph, *source).is_some());
         let expected = layer.parameters();
+        let (inputs, residual) = match inputs.split_last() {
+            Some((&last, rest)) if layer.residual => (rest.to_vec(), Some(last)),
+            _ => (inputs, None),
+        };
+        if residual.is_some_and(|value| shapes.get(&value) != Some(&layer.shape)) {
+            return Err(format!("{path} adds a value of another shape"));
+        }
         if parameters.len() != expected.len() {
             return Err(format!("{path} has {} parameters, not {}", parameters.len(), expected.len()));
         }
@@ -124,9 +134,15 @@ mod tests {
     fn switches() {
         let all = PassSwitches::default();
         assert_eq!("".parse::<PassSwitches>().unwrap(), all);
-        assert_eq!("-all, +drop_identity,+fold_batch_norm,+fuse_activation".parse::<PassSwitches>().unwrap(), all);
+        assert_eq!(
+            "-all, +drop_identity,+fold_batch_norm,+fuse_residual,+fuse_activation".parse::<PassSwitches>().unwrap(),
+            all
+        );
         assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
         let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
-        assert_eq!(error, "there is no pass `fuse`; the passes are: drop_identity, fold_batch_norm, fuse_activation");
+        assert_eq!(
+            error,
+            "there is no pass `fuse`; the passes are: drop_identity, fold_batch_norm, fuse_residual, fuse_activation"
+        );
     }
 }

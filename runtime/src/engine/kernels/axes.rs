@@ -104,15 +104,15 @@ impl Conv3d {
 }
 
 impl Kernel for Conv3d {
-    fn scratch(&self, _batch: usize) -> usize {
+    fn scratch(&self, _batch: usize, threads: usize) -> usize {
         let [stack, slice] = self.buffers();
-        stack.saturating_add(slice).saturating_add(self.slice.scratch(1))
+        stack.saturating_add(slice).saturating_add(self.slice.scratch(1, threads))
     }
 
     fn run(&self, call: Call<'_>) {
         let ([channels, depth, elements], [out_channels, out_depth, out_elements]) = (self.input, self.output);
         let [stack_size, slice_size] = self.buffers();
-        let others = call.others;
+        let (others, threads) = (call.others, call.threads);
         let (examples, scratch) = call.examples();
         let (stack, scratch) = scratch.split_at_mut(stack_size);
         let (slice, scratch) = scratch.split_at_mut(slice_size);
@@ -132,7 +132,8 @@ impl Kernel for Conv3d {
                         }
                     }
                 }
-                self.slice.run(Call { batch: 1, input: &*stack, others, output: &mut *slice, scratch: &mut *scratch });
+                let (from, to, scratch) = (&*stack, &mut *slice, &mut *scratch);
+                self.slice.run(Call { batch: 1, input: from, others, output: to, scratch, threads });
                 let channels = output.chunks_exact_mut(out_depth * out_elements);
                 for (to, from) in channels.zip(slice.chunks_exact(out_elements)) {
                     to[place * out_elements..][..out_elements].copy_from_slice(from);
@@ -175,18 +176,18 @@ impl PaddedConv {
 }
 
 impl Kernel for PaddedConv {
-    fn scratch(&self, _batch: usize) -> usize {
-        round_up(self.between).saturating_add(self.conv.scratch(1))
+    fn scratch(&self, _batch: usize, threads: usize) -> usize {
+        round_up(self.between).saturating_add(self.conv.scratch(1, threads))
     }
 
     fn run(&self, call: Call<'_>) {
-        let others = call.others;
+        let (others, threads) = (call.others, call.threads);
         let (examples, scratch) = call.examples();
         let (between, scratch) = scratch.split_at_mut(round_up(self.between));
         let between = &mut between[..self.between];
         for (input, output) in examples {
-            self.pad.run(Call { batch: 1, input, others, output: &mut *between, scratch: &mut [] });
-            self.conv.run(Call { batch: 1, input: &*between, others, output, scratch: &mut *scratch });
+            self.pad.run(Call { batch: 1, input, others, output: &mut *between, scratch: &mut [], threads });
+            self.conv.run(Call { batch: 1, input: &*between, others, output, scratch: &mut *scratch, threads });
         }
     }
 }

@@ -182,7 +182,7 @@ impl Conv2d {
 }
 
 impl Kernel for Conv2d {
-    fn scratch(&self, _batch: usize) -> usize {
+    fn scratch(&self, _batch: usize, _threads: usize) -> usize {
         self.copy_elements() + MAX_ROWS * MAX_WIDTH
     }
 

@@ -142,8 +142,8 @@ fn transpose<'a>(weight: &'a [f32], geometry: &Geometry) -> Cow<'a, [f32]> {
 }
 
 impl Kernel for ConvTranspose {
-    fn scratch(&self, batch: usize) -> usize {
-        self.products.scratch(batch).saturating_add(self.product_elements())
+    fn scratch(&self, batch: usize, threads: usize) -> usize {
+        self.products.scratch(batch, threads).saturating_add(self.product_elements())
     }
 
     fn run(&self, call: Call<'_>) {

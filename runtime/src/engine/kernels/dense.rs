@@ -69,7 +69,7 @@ impl Dense {
 }
 
 impl Kernel for Dense {
-    fn scratch(&self, batch: usize) -> usize {
+    fn scratch(&self, batch: usize, _threads: usize) -> usize {
         // One example is packed as it is.
         let packed = if batch == 1 { 0 } else { batch.saturating_mul(self.in_features) };
         packed.saturating_add(MAX_ROWS * MAX_WIDTH)

@@ -35,7 +35,7 @@ impl Linear {
 }
 
 impl Kernel for Linear {
-    fn scratch(&self, _batch: usize) -> usize {
+    fn scratch(&self, _batch: usize, _threads: usize) -> usize {
         self.geometry.input[2]
     }
 

@@ -22,15 +22,17 @@ pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod pool_ranges;
 pub(crate) mod prelu;
+pub(crate) mod residual;
 pub(crate) mod softmax;
 
 use super::program::Others;
+use super::threads::Threads;
 use std::fmt::Debug;
 
 /// The code of one step, made for one layer: weights packed, geometry known, only the batch open.
 pub(crate) trait Kernel: Debug + Send + Sync {
-    /// f32 of scratch memory for this batch; `usize::MAX` when they cannot be counted.
-    fn scratch(&self, _batch: usize) -> usize {
+    /// f32 of scratch memory for this batch and number of threads; `usize::MAX` when they cannot be counted.
+    fn scratch(&self, _batch: usize, _threads: usize) -> usize {
         0
     }
 
@@ -49,8 +51,8 @@ pub(crate) trait Kernel: Debug + Send + Sync {
 }
 
 impl Kernel for Box<dyn Kernel> {
-    fn scratch(&self, batch: usize) -> usize {
-        (**self).scratch(batch)
+    fn scratch(&self, batch: usize, threads: usize) -> usize {
+        (**self).scratch(batch, threads)
     }
 
     fn in_place(&self) -> bool {
@@ -78,6 +80,8 @@ pub(crate) struct Call<'a> {
     pub output: &'a mut [f32],
     /// At least as many elements as the kernel asked for, 64-byte aligned, with garbage in them.
     pub scratch: &'a mut [f32],
+    /// Who can share the work.
+    pub threads: &'a Threads,
 }
 
 impl<'a> Call<'a> {

@@ -97,7 +97,7 @@ impl Window {
 }
 
 impl Kernel for Pool {
-    fn scratch(&self, _batch: usize) -> usize {
+    fn scratch(&self, _batch: usize, _threads: usize) -> usize {
         self.window.columns()
     }
 

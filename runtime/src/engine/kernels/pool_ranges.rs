@@ -79,7 +79,7 @@ impl RangePool {
 }
 
 impl Kernel for RangePool {
-    fn scratch(&self, _batch: usize) -> usize {
+    fn scratch(&self, _batch: usize, _threads: usize) -> usize {
         self.windows.input[2]
     }
 

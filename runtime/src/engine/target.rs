@@ -1,0 +1,77 @@
+//! What a program is compiled for, and how its kernels are chosen.
+
+use super::Isa;
+use super::select::{Candidate, Layer, candidates};
+use crate::Error;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a program is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The instruction set.
+    pub isa: Isa,
+    /// Whether only kernels are chosen that do the arithmetic that the layer says: no Winograd convolution.
+    pub exact: bool,
+    /// A kernel that is chosen wherever it can run a layer, whatever the cost model says.
+    pub algorithm: Option<Algorithm>,
+}
+
+/// A kernel that can be asked for: one of [`Algorithm::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Algorithm(&'static str);
+
+impl Algorithm {
+    /// `plain` and `blocked` are the kernels for maps in NCHW and in blocks of channels, `naive` a convolution without
+    /// vectors, `first` one from NCHW into blocks, and `winograd4` that of Lavin and Gray, "Fast Algorithms for
+    /// Convolutional Neural Networks" (2015), with tiles of 4×4.
+    pub const ALL: [Self; 8] = [
+        Self("plain"),
+        Self("naive"),
+        Self("blocked"),
+        Self("first"),
+        Self("depthwise"),
+        Self("winograd2"),
+        Self("winograd4"),
+        Self("winograd6"),
+    ];
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.0 == name);
+        found.ok_or_else(|| Error::UnknownAlgorithm { name: name.to_owned(), known: Self::ALL.map(|a| a.0).join(", ") })
+    }
+}
+
+impl Default for Target {
+    /// The best instruction set of this CPU, and what the cost model finds.
+    fn default() -> Self {
+        Self { isa: Isa::detect(), exact: false, algorithm: None }
+    }
+}
+
+impl Target {
+    /// The kernels that may run a layer, with the times that the choice goes by.
+    pub(crate) fn candidates(&self, layer: &Layer<'_>) -> Result<Vec<Candidate>, Error> {
+        let mut found = candidates(layer)?;
+        if self.exact {
+            found.retain(|candidate| !candidate.algorithm().starts_with("winograd"));
+        }
+        if let Some(Algorithm(algorithm)) = self.algorithm
+            && found.iter().any(|candidate| candidate.algorithm() == algorithm)
+        {
+            // Whatever it costs; what is left decides between layouts.
+            found.retain(|candidate| candidate.algorithm() == algorithm);
+        }
+        Ok(found)
+    }
+}
