@@ -3,6 +3,7 @@
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnn::{Algorithm, CompileOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -83,6 +84,30 @@ pub struct ModelArgs {
     /// Give a model parameter a value
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+}
+
+/// How the engine runs a network.
+#[derive(Debug, Args)]
+pub struct EngineArgs {
+    /// Threads that work on one run; all cores when left out. Results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// Compute convolutions as they are defined, without Winograd's algorithm
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Run this kernel wherever it can run a layer: plain, blocked, depthwise, winograd2, winograd4, …
+    #[arg(long, value_name = "NAME")]
+    pub algorithm: Option<Algorithm>,
+}
+
+impl EngineArgs {
+    /// The options to compile with.
+    pub fn options(&self) -> CompileOptions {
+        let Self { threads, exact, algorithm } = *self;
+        CompileOptions { threads, exact, algorithm, ..CompileOptions::default() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -242,6 +267,9 @@ pub struct Predict {
 
     /// How pictures become numbers.
     #[command(flatten)]
+    pub engine: EngineArgs,
+
+    #[command(flatten)]
     pub picture: PictureArgs,
 
     /// Print one JSON object per picture
@@ -277,6 +305,9 @@ pub struct Bench {
     /// And at least so many runs
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+
+    #[command(flatten)]
+    pub engine: EngineArgs,
 
     /// Also measure every step of the compiled program
     #[arg(long)]

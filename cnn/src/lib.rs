@@ -34,7 +34,7 @@ pub use cnn_ir::{
 };
 pub use cnn_macros::cnn;
 pub use cnn_runtime::{
-    CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, StepInfo, Tensor, TensorView, Weights,
+    Algorithm, CompileOptions, Error, Isa, LayerGraph, LuminalBuilder, Session, StepInfo, Tensor, TensorView, Weights,
 };
 
 /// Includes the Rust code that a build script made from `NAME.cnn`.

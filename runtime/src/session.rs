@@ -188,6 +188,11 @@ impl Session {
         self.program.arena_bytes(batch, self.threads.count())
     }
 
+    /// How many threads work on one run.
+    pub fn threads(&self) -> usize {
+        self.threads.count()
+    }
+
     /// The compiled program, one step per line.
     pub fn program_text(&self) -> String {
         self.program.to_string()

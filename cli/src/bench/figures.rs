@@ -67,9 +67,9 @@ pub struct Step {
 }
 
 impl Figures {
-    /// A rate as a part of one core's peak.
+    /// A rate as a part of the peak of the cores that the threads can use.
     pub fn of_peak(&self, flops_per_second: f64) -> f64 {
-        flops_per_second / self.peak_flops_per_second.max(1.0)
+        flops_per_second / (self.peak_flops_per_second * self.threads as f64).max(1.0)
     }
 }
 

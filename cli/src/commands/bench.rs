@@ -5,7 +5,7 @@ use crate::bench::{self, Figures, Plan, Start, Step, Times, measure};
 use crate::failure::Failure;
 use crate::model::load_one;
 use crate::output::write_file;
-use cnn::{CompileOptions, Network, Session, Tensor, Weights};
+use cnn::{Network, Session, Tensor, Weights};
 use std::collections::HashMap;
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
         None => bench::random_weights(&network)?,
     };
     let opened = clock.lap();
-    let mut session = Session::from_network(&network, &weights, &CompileOptions::default())?;
+    let mut session = Session::from_network(&network, &weights, &args.engine.options())?;
     let compiled = clock.lap();
     let inputs = match &args.inputs {
         Some(file) => read_inputs(&network, file)?,
@@ -47,7 +47,7 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
         batch,
         weights: args.weights.as_ref().map(|file| file.display().to_string()),
         isa: isa.to_string(),
-        threads: 1,
+        threads: session.threads(),
         examples_per_second: rate(batch as f64),
         macs,
         flops_per_second: rate(2.0 * macs as f64),

@@ -6,7 +6,7 @@ use crate::model::load_one;
 use crate::number::percent;
 use crate::picture::Preparation;
 use crate::predictions::{Prediction, are_probabilities, rank};
-use cnn::{CompileOptions, Network, Session, Tensor, Weights};
+use cnn::{Network, Session, Tensor, Weights};
 use std::fs::File;
 use std::io::{Read, Write, stdout};
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
     };
     let preparation = Preparation::new(&input.shape, &args.picture)?;
     let weights = Weights::open(&args.weights)?;
-    let mut session = Session::from_network(&network, &weights, &CompileOptions::default())?;
+    let mut session = Session::from_network(&network, &weights, &args.engine.options())?;
     let shape = [&[1], &input.shape[..]].concat();
     let mut out = stdout().lock();
     let mut failed = false;

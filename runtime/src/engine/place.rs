@@ -3,7 +3,7 @@
 //! A step in place takes over the memory of an input that nothing reads later. What is joined along the channels is made
 //! where the joined value lies, so that joining copies nothing.
 
-use super::collapse::{Draft, Value};
+use super::collapse::{Draft, Source, Value};
 use super::plan::{Lifetime, plan};
 use super::program::Area;
 
@@ -23,12 +23,19 @@ struct Forest {
     parents: Vec<Option<(usize, usize)>>,
     /// The last step that reads the value or what is a part of it.
     last: Vec<usize>,
+    /// Elements of one example; a reader may leave out the last of them.
+    elements: Vec<usize>,
 }
 
 impl Forest {
     fn attach(&mut self, part: usize, whole: usize, start: usize) {
         self.parents[part] = Some((whole, start));
         self.last[whole] = self.last[whole].max(self.last[part]);
+    }
+
+    /// Whether a value that is read is no part of another yet, and read whole.
+    fn is_free(&self, source: &Source, value: usize) -> bool {
+        self.parents[value].is_none() && self.elements[value] == source.elements
     }
 
     /// The root of a value, and where in that it begins.
@@ -44,7 +51,8 @@ impl Forest {
 /// Places the outputs of all steps, of which some are outputs of the program. A step that takes over an input's memory
 /// gets that input as its first. `None` when the elements cannot be counted.
 pub(crate) fn place(drafts: &mut [Draft], outputs: &[usize]) -> Option<Placed> {
-    let mut forest = Forest { parents: vec![None; drafts.len()], last: last_readers(drafts, outputs) };
+    let elements = drafts.iter().map(|draft| draft.elements).collect();
+    let mut forest = Forest { parents: vec![None; drafts.len()], last: last_readers(drafts, outputs), elements };
     let mut joined = Vec::with_capacity(drafts.len());
     for (step, draft) in drafts.iter_mut().enumerate() {
         joined.push(match &draft.join {
@@ -96,15 +104,20 @@ fn last_readers(drafts: &[Draft], outputs: &[usize]) -> Vec<usize> {
 
 /// Makes inputs of a join parts of it, as far as they are free; says which.
 fn join(step: usize, draft: &Draft, starts: &[usize], outputs: &[usize], forest: &mut Forest) -> Vec<bool> {
-    let mut place = |(source, &start): (&super::collapse::Source, &usize)| match source.value {
-        // What a caller sees lies for itself.
-        Value::Step(input) if forest.parents[input].is_none() && !outputs.contains(&input) => {
-            forest.attach(input, step, start);
-            true
-        }
-        _ => false,
-    };
-    draft.inputs.iter().zip(starts).map(&mut place).collect()
+    let mut joined = Vec::with_capacity(starts.len());
+    for (source, &start) in draft.inputs.iter().zip(starts) {
+        // What comes a second time is copied from where it is, which cannot be in the output then.
+        let once = draft.inputs.iter().filter(|other| other.value == source.value).count() == 1;
+        joined.push(match source.value {
+            // What a caller sees lies for itself.
+            Value::Step(input) if once && forest.is_free(source, input) && !outputs.contains(&input) => {
+                forest.attach(input, step, start);
+                true
+            }
+            _ => false,
+        });
+    }
+    joined
 }
 
 /// The input whose memory the output may take over: nothing reads it later, nor a second time now, nor a part of it.
@@ -118,7 +131,7 @@ fn overwritten(step: usize, draft: &Draft, forest: &Forest) -> Option<usize> {
         let source = &draft.inputs[index];
         let once = draft.inputs.iter().filter(|other| other.value == source.value).count() == 1;
         let Value::Step(input) = source.value else { return false };
-        once && source.elements == draft.elements && forest.parents[input].is_none() && forest.last[input] == step
+        once && source.elements == draft.elements && forest.is_free(source, input) && forest.last[input] == step
     };
     candidates.into_iter().find(is_free)
 }
