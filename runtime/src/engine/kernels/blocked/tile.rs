@@ -74,6 +74,17 @@ impl Tiles {
         self.blocked[blocks - 1].len()
     }
 
+    /// About how many multiply-adds' time a step of the sum takes for a line of pixels, in tiles of at most `most` blocks.
+    pub fn cost(&self, line: usize, blocks: usize, most: usize) -> f64 {
+        let tile = |total: usize, most: usize| {
+            let parts = total.div_ceil(most).max(1);
+            (parts as f64, total as f64 / parts as f64)
+        };
+        let ((columns, pixels), (rows, blocks)) = (tile(line, self.max_pixels(most)), tile(blocks, most));
+        // Two units of four cycles' latency want eight sums; weights come from farther than pixels.
+        columns * rows * ((pixels * blocks).max(8.0) + 0.05 * pixels + 0.2 * blocks)
+    }
+
     /// The code for this many pixels and blocks, both within their limits.
     pub fn code(&self, pixels: usize, blocks: usize) -> TileFn {
         self.blocked[blocks - 1][pixels - 1]
@@ -130,6 +141,20 @@ unsafe fn avx512<const PLAIN: bool, const P: usize, const B: usize>(t: &Tile) {
     unsafe { tile::<Avx512, PLAIN, P, B>(t) }
 }
 
+/// `$body` for p = 0, 1, … below `$pixels`, written out: a loop of so many steps is not unrolled before the compiler
+/// decides that the sums cannot live in registers.
+macro_rules! each_pixel {
+    ($p:ident < $pixels:ident => $body:block) => {
+        each_pixel!($p < $pixels => $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
+    };
+    ($p:ident < $pixels:ident => $body:block, $($i:literal)*) => {
+        $(if $i < $pixels {
+            let $p = $i;
+            $body
+        })*
+    };
+}
+
 /// # Safety
 /// Those of [`TileFn`].
 // Plain counted loops are what the compiler unrolls into registers.
@@ -140,36 +165,36 @@ unsafe fn tile<S: Simd, const PLAIN: bool, const P: usize, const B: usize>(t: &T
     unsafe {
         let mut sums = [[S::splat(0.0); B]; P];
         if !t.bias.is_null() {
-            for p in 0..P {
+            each_pixel!(p < P => {
                 for b in 0..B {
                     sums[p][b] = S::load(t.bias.add(b * S::LANES));
                 }
-            }
+            });
         }
         let mut weight = t.weight;
         for tap in 0..t.taps {
             let input = t.input.add(*t.offsets.add(tap) as usize);
-            accumulate::<S, PLAIN, P, B>(input, t.channels, weight, &mut sums);
+            sums = accumulate::<S, PLAIN, P, B>(input, t.channels, weight, sums);
             weight = weight.add(t.channels * B * S::LANES);
         }
         for tap in t.taps..t.taps + t.rest_taps {
             let input = t.input.add(*t.offsets.add(tap) as usize);
-            accumulate::<S, PLAIN, P, B>(input, t.rest_channels, weight, &mut sums);
+            sums = accumulate::<S, PLAIN, P, B>(input, t.rest_channels, weight, sums);
             weight = weight.add(t.rest_channels * B * S::LANES);
         }
         if !t.residual.is_null() {
-            for b in 0..B {
-                for p in 0..P {
+            each_pixel!(p < P => {
+                for b in 0..B {
                     sums[p][b] = sums[p][b].add(S::load(t.residual.add(b * t.block_stride + p * S::LANES)));
                 }
-            }
+            });
         }
         let (low, high) = (S::splat(t.low), S::splat(t.high));
-        for b in 0..B {
-            for p in 0..P {
+        each_pixel!(p < P => {
+            for b in 0..B {
                 high.min(low.max(sums[p][b])).store(t.output.add(b * t.block_stride + p * S::LANES));
             }
-        }
+        });
     }
 }
 
@@ -183,8 +208,8 @@ unsafe fn accumulate<S: Simd, const PLAIN: bool, const P: usize, const B: usize>
     input: *const f32,
     channels: usize,
     weight: *const f32,
-    sums: &mut [[S; B]; P],
-) {
+    mut sums: [[S; B]; P],
+) -> [[S; B]; P] {
     let pitch = if PLAIN { 1 } else { S::LANES };
     for i in 0..channels {
         // SAFETY: i < channels, p < P, b < B.
@@ -194,14 +219,15 @@ unsafe fn accumulate<S: Simd, const PLAIN: bool, const P: usize, const B: usize>
             for b in 0..B {
                 row[b] = S::load(weight.add(b * S::LANES));
             }
-            for p in 0..P {
+            each_pixel!(p < P => {
                 let x = S::splat(*input.add(p * pitch + i));
                 for b in 0..B {
                     sums[p][b] = x.mul_add(row[b], sums[p][b]);
                 }
-            }
+            });
         }
     }
+    sums
 }
 
 #[cfg(test)]

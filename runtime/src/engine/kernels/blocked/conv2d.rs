@@ -1,0 +1,235 @@
+//! Direct convolution that makes a blocked map, on register tiles.
+//!
+//! A task is some rows of the output. Their input is copied once, padded, so that every tap of the kernel is a shift;
+//! then each tile's blocks go through all pixels of the rows, so that their weights stay in the second-level cache. A
+//! pointwise convolution reads its input in place, and all pixels of the map are one line.
+
+use super::conv2d_plan::Plan;
+use super::copy::{Fill, FillFn, fill_of};
+use super::tile::Tile;
+use crate::buffer::Buffer;
+use crate::engine::kernels::activation::Epilogue;
+use crate::engine::kernels::gemm::{cut, round_up};
+use crate::engine::kernels::{Call, Kernel};
+use crate::engine::select::Layer;
+use crate::engine::threads::{Shared, Threads};
+use crate::graph::Activation;
+use crate::{Error, Weights};
+use cnn_ir::ops::Conv2dSpec;
+use std::ops::Range;
+use std::ptr::null;
+use std::sync::Arc;
+
+#[cfg(test)]
+#[path = "conv2d_tests.rs"]
+mod tests;
+
+/// A convolution of one layer.
+pub(crate) struct BlockedConv2d {
+    plan: Plan,
+    fill: FillFn,
+    offsets: Vec<u32>,
+    weight: Arc<Buffer>,
+    bias: Option<Arc<Buffer>>,
+    residual: bool,
+    epilogue: Epilogue,
+    /// What tiles clamp to; whether that is the whole epilogue.
+    limits: [f32; 2],
+    clamps: bool,
+}
+
+/// Whether the kernel can take a layer whose input is blocked.
+pub(crate) fn applies(spec: &Conv2dSpec, layer: &Layer<'_>) -> bool {
+    Plan::new(spec, layer.input, layer.output, layer.isa, false).is_some()
+}
+
+/// Whether the kernel can take a layer whose input is plain; worth it for few channels.
+pub(crate) fn applies_first(spec: &Conv2dSpec, layer: &Layer<'_>) -> bool {
+    // A residual would come as a plain map, too.
+    !layer.residual && Plan::new(spec, layer.input, layer.output, layer.isa, true).is_some()
+}
+
+impl BlockedConv2d {
+    /// The convolution of a blocked map.
+    pub fn new(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
+        Self::planned(spec, layer, weights, false)
+    }
+
+    /// The convolution of a plain map.
+    pub fn first(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
+        Self::planned(spec, layer, weights, true)
+    }
+
+    fn planned(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights, is_plain: bool) -> Result<Self, Error> {
+        let plan = Plan::new(spec, layer.input, layer.output, layer.isa, is_plain);
+        let plan = plan.ok_or_else(|| layer.error("the convolution's groups or its padded input do not fit blocks"))?;
+        let lanes = plan.tiles.lanes;
+        let weight = layer.packed_weight(weights, &plan.packing(), |weight| plan.pack(weight))?;
+        let bias = layer.packed_bias(weights, &format!("in blocks of {lanes}"), |bias| {
+            let mut padded = Buffer::zeros(bias.len().next_multiple_of(lanes), "packed weights")?;
+            padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
+            Ok(padded)
+        })?;
+        let (limits, clamps) = match layer.activation {
+            Some(Activation::Relu) => ([0.0, f32::INFINITY], true),
+            Some(Activation::Relu6) => ([0.0, 6.0], true),
+            other => ([f32::NEG_INFINITY, f32::INFINITY], other.is_none()),
+        };
+        Ok(Self {
+            fill: fill_of(layer.isa, is_plain),
+            offsets: plan.offsets(),
+            plan,
+            weight,
+            bias,
+            residual: layer.residual,
+            epilogue: layer.epilogue(),
+            limits,
+            clamps,
+        })
+    }
+
+    /// Floats of one task's copy.
+    fn copy_floats(&self) -> usize {
+        self.plan.layout.as_ref().map_or(0, |layout| round_up(layout.floats()))
+    }
+
+    /// Computes all tasks.
+    fn compute(
+        &self,
+        batch: usize,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+        threads: &Threads,
+    ) {
+        let plan = &self.plan;
+        let (from, to) = (plan.input_floats(), plan.output_floats());
+        let (output, scratch) = (Shared::new(output), Shared::new(scratch));
+        let (row_parts, tiles) = (plan.output[0].div_ceil(plan.rows), plan.blocks.div_ceil(plan.tile_blocks));
+        let maps = batch * plan.groups;
+        // With few rows, threads also share out the blocks; each makes its own copy, then.
+        let wanted = if threads.count() == 1 { 1 } else { 2 * threads.count() };
+        let tile_parts = wanted.div_ceil((maps * row_parts).max(1)).clamp(1, tiles.max(1));
+        threads.run(maps * row_parts * tile_parts, |number, worker| {
+            let (map, number) = (number / (row_parts * tile_parts), number % (row_parts * tile_parts));
+            let copy = worker * self.copy_floats()..(worker + 1) * self.copy_floats();
+            let task = Task {
+                input: &input[map * from..][..from],
+                // SAFETY: the output holds all maps.
+                output: unsafe { output.as_ptr().add(map * to) },
+                residual: residual.map(|residual| &residual[map * to..][..to]),
+                group: map % plan.groups,
+                rows: part(plan.output[0], row_parts, number / tile_parts),
+                tiles: part(tiles, tile_parts, number % tile_parts),
+            };
+            // SAFETY: every worker has its own copy.
+            self.run_task(task, unsafe { scratch.part(copy) });
+        });
+    }
+
+    /// Computes one task in its own copy.
+    fn run_task(&self, task: Task<'_>, copy: &mut [f32]) {
+        let plan = &self.plan;
+        let Task { input, output, residual, group, rows, tiles } = task;
+        let (lanes, element, width, plane) = (plan.tiles.lanes, plan.element, plan.output[1], plan.plane());
+        let (from, row_floats) = match &plan.layout {
+            None => (&input[rows.start * element..], 0),
+            Some(layout) => {
+                let [height, width] = plan.input;
+                let fill = Fill { layout, input, height, width, first_row: rows.start, rows: rows.len() };
+                // SAFETY: the instruction set was checked before the kernel was made; the plan's elements are its lanes
+                // or single floats, as the function was chosen.
+                unsafe { (self.fill)(&fill, copy) };
+                (&*copy, layout.row_floats())
+            }
+        };
+        let (lines, line) = if plan.is_one_line() { (1, rows.len() * width) } else { (rows.len(), width) };
+        let [taps, channels, rest_taps, rest_channels] = plan.sums();
+        for blocks in cut(plan.blocks, plan.tile_blocks).skip(tiles.start).take(tiles.len()) {
+            let first = group * plan.blocks + blocks.start;
+            let start = blocks.start * plane + rows.start * width * lanes;
+            let mut tile = Tile {
+                input: null(),
+                offsets: self.offsets.as_ptr(),
+                taps,
+                channels,
+                rest_taps,
+                rest_channels,
+                weight: self.weight.as_slice()[first * plan.weight_floats(1)..].as_ptr(),
+                bias: self.bias.as_ref().map_or(null(), |bias| bias.as_slice()[first * lanes..].as_ptr()),
+                residual: null(),
+                output: std::ptr::null_mut(),
+                block_stride: plane,
+                low: self.limits[0],
+                high: self.limits[1],
+            };
+            for row in 0..lines {
+                for pixels in cut(line, plan.tiles.max_pixels(blocks.len())) {
+                    let to = start + (row * width + pixels.start) * lanes;
+                    let code = match element {
+                        1 => plan.tiles.plain(pixels.len(), blocks.len()),
+                        _ => plan.tiles.code(pixels.len(), blocks.len()),
+                    };
+                    tile.input = from[row * row_floats + pixels.start * element..].as_ptr();
+                    if let Some(residual) = residual {
+                        tile.residual = residual[to..].as_ptr();
+                    }
+                    // SAFETY: the instruction set was checked. Every tap of these pixels lies in the copy, or in the input
+                    // of a pointwise convolution. The pixels of these blocks lie in the group's output, of which this task
+                    // has these rows and blocks to itself, and in the residual, which is as large.
+                    unsafe {
+                        tile.output = output.add(to);
+                        code(&tile);
+                    }
+                }
+            }
+            if !self.clamps {
+                for block in 0..blocks.len() {
+                    // SAFETY: the rows of one block, of this task's part of the output.
+                    let part = unsafe {
+                        std::slice::from_raw_parts_mut(output.add(start + block * plane), rows.len() * width * lanes)
+                    };
+                    self.epilogue.apply(part);
+                }
+            }
+        }
+    }
+}
+
+/// Some rows of some tiles' blocks of one group's output, in one example. Input, output and residual are the group's.
+struct Task<'a> {
+    input: &'a [f32],
+    output: *mut f32,
+    residual: Option<&'a [f32]>,
+    group: usize,
+    rows: Range<usize>,
+    tiles: Range<usize>,
+}
+
+/// One of `parts` all but even parts.
+fn part(total: usize, parts: usize, number: usize) -> Range<usize> {
+    total * number / parts..total * (number + 1) / parts
+}
+
+impl Kernel for BlockedConv2d {
+    fn scratch(&self, _batch: usize, threads: usize) -> usize {
+        self.copy_floats().saturating_mul(threads)
+    }
+
+    fn run(&self, call: Call<'_>) {
+        let residual = self.residual.then(|| call.others.get(0));
+        self.compute(call.batch, call.input, residual, call.output, call.scratch, call.threads);
+    }
+}
+
+impl std::fmt::Debug for BlockedConv2d {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match (self.plan.element, &self.plan.layout) {
+            (1, _) => "conv2d_blocked_first",
+            (_, None) => "conv2d_blocked_pointwise",
+            (_, Some(_)) => "conv2d_blocked",
+        };
+        self.epilogue.name(name, f)
+    }
+}

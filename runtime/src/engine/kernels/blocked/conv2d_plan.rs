@@ -1,0 +1,189 @@
+//! How a convolution is cut into tasks and tiles, and its weights packed for them.
+
+use super::copy::CopyLayout;
+use super::tile::Tiles;
+use crate::Error;
+use crate::buffer::Buffer;
+use crate::engine::Isa;
+use crate::engine::kernels::gemm::cut;
+use cnn_ir::ops::Conv2dSpec;
+
+/// Floats of cache for a task's input and the weights of a tile's blocks together: of 1 MiB, what leaves room for more.
+const CACHE: usize = 176 << 10;
+/// What a task's input takes of that, more or less.
+const INPUT: [usize; 2] = [32 << 10, 64 << 10];
+
+/// The geometry of one layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub tiles: &'static Tiles,
+    /// Floats of a pixel of the input: a block of channels, or 1 where it is plain.
+    pub element: usize,
+    /// `None` for a pointwise convolution (1×1, stride 1, no padding), which reads its input in place.
+    pub layout: Option<CopyLayout>,
+    /// Height and width; of a pointwise convolution the number of pixels, and 1.
+    pub input: [usize; 2],
+    pub output: [usize; 2],
+    /// The most rows of the output in a task.
+    pub rows: usize,
+    pub groups: usize,
+    /// Of one group: channels of input and output, `element`s of the input, blocks of the output.
+    pub channels: [usize; 2],
+    pub units: usize,
+    pub blocks: usize,
+    /// The most blocks of a tile.
+    pub tile_blocks: usize,
+    /// Places of the kernel.
+    pub taps: [usize; 2],
+}
+
+impl Plan {
+    /// The plan for these maps, `[channels, height, width]`; `None` when the kernel cannot take them.
+    pub fn new(spec: &Conv2dSpec, input: &[usize], output: &[usize], isa: Isa, is_plain: bool) -> Option<Self> {
+        let (&[_, in_height, in_width], &[_, out_height, out_width]) = (input, output) else { return None };
+        let tiles = Tiles::of(isa);
+        let channels = [spec.in_channels, spec.out_channels].map(|channels| channels / spec.groups);
+        // A group's channels must fill its blocks.
+        if spec.groups > 1 && (is_plain || channels.iter().any(|channels| !channels.is_multiple_of(tiles.lanes))) {
+            return None;
+        }
+        let element = if is_plain { 1 } else { tiles.lanes };
+        let mut plan = Self {
+            tiles,
+            element,
+            layout: None,
+            input: [in_height, in_width],
+            output: [out_height, out_width],
+            rows: 1,
+            groups: spec.groups,
+            channels,
+            units: channels[0].div_ceil(element),
+            blocks: channels[1].div_ceil(tiles.lanes),
+            tile_blocks: 1,
+            taps: spec.kernel_size,
+        };
+        plan.depth().checked_mul(tiles.lanes * tiles.max_blocks())?;
+        if spec.kernel_size == [1, 1] && spec.stride == [1, 1] && spec.padding == [0; 4] {
+            let pixels = in_height * in_width;
+            (plan.input, plan.output) = ([pixels, 1], [pixels, 1]);
+            u32::try_from(plan.input_floats()).ok()?;
+            (plan.tile_blocks, _) = plan.best_blocks(pixels);
+            plan.rows = (plan.budget() / (plan.units * element).max(1)).clamp(1, pixels.max(1));
+            return Some(plan);
+        }
+        let (apart, joined) = (plan.best_blocks(out_width), plan.best_blocks(out_height * out_width));
+        let layout =
+            |plan: &Self, joined| CopyLayout::new(spec, plan.output, plan.units, element, joined, plan.budget());
+        // Joined rows copy more, so they must spare a twentieth.
+        if joined.1 < 0.95 * apart.1 * out_height as f64 {
+            plan.tile_blocks = joined.0;
+            plan.layout = layout(&plan, true);
+        }
+        if plan.layout.is_none() {
+            plan.tile_blocks = apart.0;
+            plan.layout = Some(layout(&plan, false)?);
+        }
+        plan.rows = plan.layout.as_ref()?.block;
+        Some(plan)
+    }
+
+    /// The most blocks of a tile for a line of so many pixels, and the cost of the line.
+    fn best_blocks(&self, line: usize) -> (usize, f64) {
+        let fits = |&blocks: &usize| blocks == 1 || self.weight_floats(blocks) <= CACHE;
+        let costs = (1..=self.tiles.max_blocks()).filter(fits).map(|b| (b, self.tiles.cost(line, self.blocks, b)));
+        costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, f64::INFINITY))
+    }
+
+    /// Floats for the input of a task.
+    fn budget(&self) -> usize {
+        CACHE.saturating_sub(self.weight_floats(self.tile_blocks)).clamp(INPUT[0], INPUT[1])
+    }
+
+    /// Floats of one group's input and output, in one example.
+    pub fn input_floats(&self) -> usize {
+        self.units * self.element * self.input[0] * self.input[1]
+    }
+
+    pub fn output_floats(&self) -> usize {
+        self.blocks * self.plane()
+    }
+
+    /// Floats of one block of the output.
+    pub fn plane(&self) -> usize {
+        self.tiles.lanes * self.output[0] * self.output[1]
+    }
+
+    /// Floats of the weights of so many blocks.
+    pub fn weight_floats(&self, blocks: usize) -> usize {
+        self.depth() * blocks * self.tiles.lanes
+    }
+
+    /// Steps of a sum.
+    fn depth(&self) -> usize {
+        self.channels[0] * self.taps[0] * self.taps[1]
+    }
+
+    /// Whether the pixels of all rows of a task follow each other.
+    pub fn is_one_line(&self) -> bool {
+        self.layout.as_ref().is_none_or(|layout| layout.row_floats() == self.output[1] * self.element)
+    }
+
+    /// Taps of whole units and their channels, then those of the last unit when it is partial.
+    pub fn sums(&self) -> [usize; 4] {
+        let (taps, partial) = (self.taps[0] * self.taps[1], self.channels[0] % self.element);
+        [self.channels[0] / self.element * taps, self.element, if partial > 0 { taps } else { 0 }, partial]
+    }
+
+    /// Where each tap of each unit lies for the first pixel of a task.
+    pub fn offsets(&self) -> Vec<u32> {
+        let mut offsets = Vec::with_capacity(self.units * self.taps[0] * self.taps[1]);
+        for unit in 0..self.units {
+            for row in 0..self.taps[0] {
+                for column in 0..self.taps[1] {
+                    let offset = match &self.layout {
+                        Some(layout) => layout.offset(unit, [row, column]),
+                        None => unit * self.input[0] * self.element,
+                    };
+                    // The plan made sure of it.
+                    offsets.push(offset as u32);
+                }
+            }
+        }
+        offsets
+    }
+
+    /// What tells packings of a weight apart.
+    pub fn packing(&self) -> String {
+        let Self { element, groups, tile_blocks, tiles, .. } = self;
+        format!("{groups} groups in tiles of {tile_blocks} blocks of {}, {element} channels at a time", tiles.lanes)
+    }
+
+    /// A weight `[output channel][input channel][tap]` as tiles take it: `[blocks of a tile][unit][tap][channel][block][lane]`.
+    pub fn pack(&self, weight: &[f32]) -> Result<Buffer, Error> {
+        let ([inputs, outputs], taps, lanes) = (self.channels, self.taps[0] * self.taps[1], self.tiles.lanes);
+        let blocks = self.groups.saturating_mul(self.blocks);
+        let floats = blocks.saturating_mul(self.weight_floats(1));
+        let mut packed = Buffer::zeros(floats, "packed weights")?;
+        let tiles =
+            (0..self.groups).flat_map(|group| cut(self.blocks, self.tile_blocks).map(move |tile| (group, tile)));
+        let mut rest = packed.as_mut_slice();
+        for (group, tile) in tiles {
+            let (to, behind) = rest.split_at_mut(self.weight_floats(tile.len()));
+            rest = behind;
+            let row = tile.len() * lanes;
+            for channel in tile.start * lanes..outputs.min(tile.end * lanes) {
+                let from = &weight[(group * outputs + channel) * inputs * taps..][..inputs * taps];
+                let units = from.chunks(self.element * taps).zip(to.chunks_mut(self.element * taps * row));
+                for (from, to) in units {
+                    let channels = from.len() / taps;
+                    for (i, from) in from.chunks_exact(taps).enumerate() {
+                        for (tap, &value) in from.iter().enumerate() {
+                            to[(tap * channels + i) * row + channel - tile.start * lanes] = value;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(packed)
+    }
+}
