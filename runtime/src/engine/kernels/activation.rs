@@ -57,6 +57,20 @@ impl Epilogue {
         Self(activation.map(|activation| ElementWise::new(activation, isa)))
     }
 
+    /// The least and the largest result, for kernels that apply limits in registers.
+    pub fn limits(&self) -> [f32; 2] {
+        match self.0.as_ref().map(|function| function.activation) {
+            Some(Activation::Relu) => [0.0, f32::INFINITY],
+            Some(Activation::Relu6) => [0.0, 6.0],
+            _ => [f32::NEG_INFINITY, f32::INFINITY],
+        }
+    }
+
+    /// What is left to do when the limits are applied.
+    pub fn beyond_limits(&self) -> Option<&ElementWise> {
+        self.0.as_ref().filter(|function| !matches!(function.activation, Activation::Relu | Activation::Relu6))
+    }
+
     pub fn apply(&self, data: &mut [f32]) {
         if let Some(function) = &self.0 {
             function.apply(data);

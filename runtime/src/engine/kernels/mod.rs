@@ -24,6 +24,7 @@ pub(crate) mod pool_ranges;
 pub(crate) mod prelu;
 pub(crate) mod residual;
 pub(crate) mod softmax;
+pub(crate) mod split;
 
 use super::program::Others;
 use super::threads::Threads;

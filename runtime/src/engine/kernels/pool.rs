@@ -53,7 +53,10 @@ impl Pool {
         let window = &mut pool.window;
         window.divisors = std::array::from_fn(|axis| match spec.divisor_override {
             Some(divisor) => vec![if axis == 0 { divisor as f32 } else { 1.0 }; window.output[axis]],
-            None => window.counts(axis, after[axis], spec.count_include_pad),
+            None => {
+                let geometry = [window.kernel[axis], window.stride[axis], window.padding[axis], after[axis]];
+                counts([window.input[axis], window.output[axis]], geometry, spec.count_include_pad)
+            }
         });
         Ok(pool)
     }
@@ -79,21 +82,22 @@ impl Pool {
     }
 }
 
-impl Window {
-    /// PyTorch's count of the elements that a window averages over along one axis: what lies beyond the padding never
-    /// counts, the padding itself when it is included.
-    fn counts(&self, axis: usize, after: usize, include_padding: bool) -> Vec<f32> {
-        let (n, before) = (self.input[axis], self.padding[axis]);
-        let count = |i: usize| {
-            let start = i * self.stride[axis];
-            let end = (start + self.kernel[axis]).min(n + before + after);
-            match include_padding {
-                true => end - start,
-                false => end.min(n + before).saturating_sub(start.max(before)).max(1),
-            }
-        };
-        (0..self.output[axis]).map(|i| count(i) as f32).collect()
-    }
+/// PyTorch's count of the elements that each window averages over along one axis, of `input` elements in and `output` out:
+/// what lies beyond the padding never counts, the padding itself when it is included.
+pub(super) fn counts(
+    [input, output]: [usize; 2],
+    [kernel, stride, before, after]: [usize; 4],
+    include_padding: bool,
+) -> Vec<f32> {
+    let count = |i: usize| {
+        let start = i * stride;
+        let end = (start + kernel).min(input + before + after);
+        match include_padding {
+            true => end - start,
+            false => end.min(input + before).saturating_sub(start.max(before)).max(1),
+        }
+    };
+    (0..output).map(|i| count(i) as f32).collect()
 }
 
 impl Kernel for Pool {

@@ -86,6 +86,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn max_or_nan(self, other: Self) -> Self {
+        // SAFETY: see above. The maximum gives `other` when either is NaN; all bits set are a NaN.
+        unsafe {
+            let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0);
+            Self(_mm256_or_ps(_mm256_max_ps(self.0, other.0), is_nan))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn select_less(self, limit: Self, less: Self, otherwise: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm256_blendv_ps(otherwise.0, less.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, limit.0))) }
@@ -112,6 +121,35 @@ impl Simd for Avx2 {
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
             Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        // SAFETY: see above.
+        unsafe {
+            let zero = _mm256_setzero_ps();
+            let (mut pairs, mut quads) = ([zero; 8], [zero; 8]);
+            for i in 0..4 {
+                let (a, b) = (
+                    _mm256_loadu_ps(from.add(2 * i * from_pitch)),
+                    _mm256_loadu_ps(from.add((2 * i + 1) * from_pitch)),
+                );
+                pairs[2 * i] = _mm256_unpacklo_ps(a, b);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(a, b);
+            }
+            // quads[4i + k] holds, in its half h, column 4h + k of rows 4i to 4i + 3.
+            for i in 0..4 {
+                let place = i / 2 * 4 + i % 2;
+                let (a, b) = (_mm256_castps_pd(pairs[place]), _mm256_castps_pd(pairs[place + 2]));
+                quads[i * 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+                quads[i * 2 + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+            }
+            for k in 0..4 {
+                let (above, below) = (quads[k], quads[4 + k]);
+                _mm256_storeu_ps(to.add(k * to_pitch), _mm256_permute2f128_ps::<0x20>(above, below));
+                _mm256_storeu_ps(to.add((4 + k) * to_pitch), _mm256_permute2f128_ps::<0x31>(above, below));
+            }
         }
     }
 }

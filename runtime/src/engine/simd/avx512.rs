@@ -86,6 +86,15 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn max_or_nan(self, other: Self) -> Self {
+        // SAFETY: see above. The maximum gives `other` when either is NaN, and is not taken where `self` is.
+        unsafe {
+            let ordered = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(self.0, self.0);
+            Self(_mm512_mask_max_ps(self.0, ordered, self.0, other.0))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn select_less(self, limit: Self, less: Self, otherwise: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, limit.0), otherwise.0, less.0)) }
@@ -115,6 +124,44 @@ impl Simd for Avx512 {
         unsafe {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
             Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        // SAFETY: see above.
+        unsafe {
+            let zero = _mm512_setzero_ps();
+            let (mut pairs, mut quads) = ([zero; 16], [zero; 16]);
+            for i in 0..8 {
+                let (a, b) = (
+                    _mm512_loadu_ps(from.add(2 * i * from_pitch)),
+                    _mm512_loadu_ps(from.add((2 * i + 1) * from_pitch)),
+                );
+                pairs[2 * i] = _mm512_unpacklo_ps(a, b);
+                pairs[2 * i + 1] = _mm512_unpackhi_ps(a, b);
+            }
+            // quads[4i + k] holds, in its quarter q, column 4q + k of rows 4i to 4i + 3.
+            for i in 0..8 {
+                let place = i / 2 * 4 + i % 2;
+                let (a, b) = (_mm512_castps_pd(pairs[place]), _mm512_castps_pd(pairs[place + 2]));
+                quads[i * 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                quads[i * 2 + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+            }
+            for k in 0..4 {
+                let [a, b, c, d] = [quads[k], quads[4 + k], quads[8 + k], quads[12 + k]];
+                let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                let (even_below, odd_below) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                let mut to = to.add(k * to_pitch);
+                for row in [
+                    _mm512_shuffle_f32x4::<0x88>(even, even_below),
+                    _mm512_shuffle_f32x4::<0x88>(odd, odd_below),
+                    _mm512_shuffle_f32x4::<0xdd>(even, even_below),
+                    _mm512_shuffle_f32x4::<0xdd>(odd, odd_below),
+                ] {
+                    _mm512_storeu_ps(to, row);
+                    to = to.wrapping_add(4 * to_pitch);
+                }
+            }
         }
     }
 }

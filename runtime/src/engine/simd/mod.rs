@@ -43,6 +43,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// The smaller lane; `other` when either is NaN.
     unsafe fn min(self, other: Self) -> Self;
+    /// The larger lane; NaN when either is NaN.
+    unsafe fn max_or_nan(self, other: Self) -> Self;
     /// `self < limit ? less : otherwise`; NaN is not less.
     unsafe fn select_less(self, limit: Self, less: Self, otherwise: Self) -> Self;
     unsafe fn abs(self) -> Self;
@@ -50,6 +52,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn copysign(self, sign: Self) -> Self;
     /// 2ⁿ for whole n from −126 to 127.
     unsafe fn exp2i(self) -> Self;
+    /// Transposes a square of LANES rows, which are `from_pitch` elements apart, into rows `to_pitch` apart.
+    unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize);
 }
 
 /// The sum of all lanes, always in the same order.
@@ -103,3 +107,59 @@ macro_rules! per_isa {
     };
 }
 pub(crate) use per_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Isa;
+
+    per_isa!(fn transpose_of(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) = transpose_body);
+    per_isa!(fn max_of(a: &[f32; MAX_LANES], b: &[f32; MAX_LANES], to: &mut [f32; MAX_LANES]) = max_body);
+
+    #[inline(always)]
+    unsafe fn transpose_body<S: Simd>(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        // SAFETY: the caller keeps the conditions.
+        unsafe { S::transpose(from, from_pitch, to, to_pitch) }
+    }
+
+    #[inline(always)]
+    unsafe fn max_body<S: Simd>(a: &[f32; MAX_LANES], b: &[f32; MAX_LANES], to: &mut [f32; MAX_LANES]) {
+        // SAFETY: no type has more than MAX_LANES lanes.
+        unsafe { S::load(a.as_ptr()).max_or_nan(S::load(b.as_ptr())).store(to.as_mut_ptr()) }
+    }
+
+    #[test]
+    fn a_transpose_swaps_rows_and_columns() {
+        for isa in Isa::available() {
+            let (lanes, from_pitch, to_pitch) = (isa.lanes(), 19, 23);
+            let from: Vec<f32> = (0..from_pitch * lanes).map(|i| i as f32).collect();
+            let mut to = vec![-1.0; to_pitch * lanes];
+            // SAFETY: both have LANES rows; this CPU has the instruction set.
+            unsafe { transpose_of(isa)(from.as_ptr(), from_pitch, to.as_mut_ptr(), to_pitch) };
+            for (i, &found) in to.iter().enumerate() {
+                let (row, column) = (i / to_pitch, i % to_pitch);
+                assert_eq!(found, if column < lanes { from[column * from_pitch + row] } else { -1.0 }, "{isa} {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn nan_is_the_larger() {
+        let values = [f32::NAN, f32::NEG_INFINITY, -1.0, -0.0, 2.0, f32::INFINITY];
+        for isa in Isa::available() {
+            for a in values {
+                for b in values {
+                    let mut found = [0.0; MAX_LANES];
+                    // SAFETY: this CPU has the instruction set.
+                    unsafe { max_of(isa)(&[a; MAX_LANES], &[b; MAX_LANES], &mut found) };
+                    let nan = a.is_nan() || b.is_nan();
+                    assert!(
+                        if nan { found[0].is_nan() } else { found[0] == a.max(b) },
+                        "{isa}: {a} and {b}: {}",
+                        found[0]
+                    );
+                }
+            }
+        }
+    }
+}

@@ -94,6 +94,14 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn max_or_nan(self, other: Self) -> Self {
+        lanes!(i => {
+            let larger = if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] };
+            if self.0[i].is_nan() { self.0[i] } else { larger }
+        })
+    }
+
+    #[inline(always)]
     unsafe fn select_less(self, limit: Self, less: Self, otherwise: Self) -> Self {
         lanes!(i => if self.0[i] < limit.0[i] { less.0[i] } else { otherwise.0[i] })
     }
@@ -112,5 +120,15 @@ impl Simd for Portable {
     unsafe fn exp2i(self) -> Self {
         // Adding 2²³ + 127 leaves n + 127 in the low bits of the fraction.
         lanes!(i => f32::from_bits((self.0[i] + 8_388_735.0).to_bits() << 23))
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        for i in 0..4 {
+            for k in 0..4 {
+                // SAFETY: the caller gives four rows of four f32 on both sides.
+                unsafe { *to.add(k * to_pitch + i) = *from.add(i * from_pitch + k) };
+            }
+        }
     }
 }

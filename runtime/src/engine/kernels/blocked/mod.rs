@@ -4,5 +4,11 @@
 pub(crate) mod conv2d;
 mod conv2d_plan;
 pub(crate) mod copy;
+pub(crate) mod depthwise;
+pub(crate) mod pool;
+pub(crate) mod pool_ranges;
+#[cfg(test)]
+mod reference;
 pub(crate) mod reorder;
 pub(crate) mod tile;
+mod window;
