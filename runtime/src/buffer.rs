@@ -1,6 +1,7 @@
 //! Memory for kernels: f32 on cache-line boundaries.
 
 use crate::Error;
+use memmap2::MmapMut;
 
 /// Elements of one cache line, and of the widest vector register.
 pub(crate) const LINE: usize = 16;
@@ -9,31 +10,70 @@ pub(crate) const LINE: usize = 16;
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
 
+/// From here on a buffer is taken from the system in large pages, which cost less to take and to address: 2 MiB.
+const LARGE: usize = 1 << 21;
+
 /// A vector of f32 that starts on a 64-byte boundary. Growing keeps nothing and zeroes all.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
-    lines: Vec<Line>,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Lines(Vec<Line>),
+    /// Whole lines, on a page boundary.
+    Pages(MmapMut),
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::Lines(Vec::new())
+    }
+}
+
+impl Memory {
+    /// This many lines of zeros.
+    fn zeros(lines: usize, what: &'static str) -> Result<Self, Error> {
+        let bytes = lines.saturating_mul(size_of::<Line>());
+        let none = || Error::OutOfMemory { what, bytes };
+        // No allocator gives more than that.
+        isize::try_from(bytes).map_err(|_| none())?;
+        if bytes >= LARGE {
+            let pages = MmapMut::map_anon(bytes).map_err(|_| none())?;
+            #[cfg(target_os = "linux")]
+            // Where the system knows no large pages, small ones do.
+            let _ = pages.advise(memmap2::Advice::HugePage);
+            return Ok(Self::Pages(pages));
+        }
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(lines).map_err(|_| none())?;
+        memory.resize(lines, Line([0.0; LINE]));
+        Ok(Self::Lines(memory))
+    }
+
+    fn lines(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.len(),
+            Self::Pages(pages) => pages.len() / size_of::<Line>(),
+        }
+    }
 }
 
 impl Buffer {
     /// At least `elements` zeros.
     pub fn zeros(elements: usize, what: &'static str) -> Result<Self, Error> {
-        let mut buffer = Self::default();
-        buffer.grow(elements, what)?;
-        Ok(buffer)
+        Ok(Self { memory: Memory::zeros(elements.div_ceil(LINE), what)? })
     }
 
     /// Makes room for at least `elements`; does nothing when there is room.
     pub fn grow(&mut self, elements: usize, what: &'static str) -> Result<(), Error> {
         let lines = elements.div_ceil(LINE);
-        if lines <= self.lines.len() {
-            return Ok(());
+        if lines > self.memory.lines() {
+            // Freed first: the old elements are of no use and the peak matters.
+            self.memory = Memory::default();
+            self.memory = Memory::zeros(lines, what)?;
         }
-        // Freed first: the old elements are of no use and the peak matters.
-        self.lines = Vec::new();
-        let bytes = lines.saturating_mul(size_of::<Line>());
-        self.lines.try_reserve_exact(lines).map_err(|_| Error::OutOfMemory { what, bytes })?;
-        self.lines.resize(lines, Line([0.0; LINE]));
         Ok(())
     }
 
@@ -45,13 +85,23 @@ impl Buffer {
     }
 
     pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)`, 64 bytes of f32 without padding, so n lines are 16·n valid f32.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * LINE) }
+        let start: *const f32 = match &self.memory {
+            Memory::Lines(lines) => lines.as_ptr().cast(),
+            Memory::Pages(pages) => pages.as_ptr().cast(),
+        };
+        // SAFETY: `Line` is `repr(C)`, 64 bytes of f32 without padding, so n lines are 16·n valid f32; pages begin on a
+        // page boundary, hold whole lines, and every bit pattern is an f32.
+        unsafe { std::slice::from_raw_parts(start, self.memory.lines() * LINE) }
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        let elements = self.memory.lines() * LINE;
+        let start: *mut f32 = match &mut self.memory {
+            Memory::Lines(lines) => lines.as_mut_ptr().cast(),
+            Memory::Pages(pages) => pages.as_mut_ptr().cast(),
+        };
         // SAFETY: as in `as_slice`; the mutable borrow makes it the only one.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * LINE) }
+        unsafe { std::slice::from_raw_parts_mut(start, elements) }
     }
 }
 
@@ -61,7 +111,7 @@ mod tests {
 
     #[test]
     fn grows_zeroed_and_aligned() {
-        for elements in [0, 1, 15, 16, 17, 1000] {
+        for elements in [0, 1, 15, 16, 17, 1000, 1 << 19, (1 << 19) + 1] {
             let mut buffer = Buffer::zeros(elements, "a test").unwrap();
             assert!(buffer.as_slice().len() >= elements);
             assert_eq!(buffer.as_slice().as_ptr() as usize % 64, 0);

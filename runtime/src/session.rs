@@ -136,7 +136,7 @@ impl Session {
     pub fn from_graph(mut graph: LayerGraph, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
         let (target, passes, threads) = (options.target()?, options.passes()?, options.threads()?);
         passes.run(&mut graph)?;
-        Ok(Self::from_program(collapse(&mut graph, weights, &target)?, threads))
+        Ok(Self::from_program(collapse(&mut graph, weights, &target, &threads)?, threads))
     }
 
     /// A session on a program that is compiled already, with threads that other sessions may use, too.

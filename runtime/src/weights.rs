@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 mod export;
 
@@ -27,8 +27,11 @@ struct Inner {
     origin: String,
     bytes: Arc<Bytes>,
     entries: BTreeMap<String, Entry>,
-    packed: Mutex<HashMap<(String, String), Arc<Buffer>>>,
+    packed: Mutex<HashMap<(String, String), Slot>>,
 }
+
+/// What is made of a tensor, once it is made. Each has a lock of its own, so that several are made at once.
+type Slot = Arc<Mutex<Option<Arc<Buffer>>>>;
 
 #[derive(Debug)]
 enum Bytes {
@@ -43,6 +46,21 @@ impl Bytes {
             Bytes::Mapped(map) => map,
         }
     }
+
+    /// Lets the system take back the memory of a range that has been read.
+    fn forget(&self, range: &Range<usize>) {
+        #[cfg(target_os = "linux")]
+        if let Bytes::Mapped(map) = self {
+            // Pages that the range shares with its neighbours stay.
+            let start = range.start.next_multiple_of(PAGE);
+            let end = range.end / PAGE * PAGE;
+            if start < end {
+                // SAFETY: the map is of a file, read-only and unchanged, so the pages are read again as they were.
+                // That it fails costs nothing but memory.
+                let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +71,10 @@ struct Entry {
     /// The elements, when they cannot be used where they lie.
     own: OnceLock<Vec<f32>>,
 }
+
+/// At least the size of a page of memory.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 1 << 16;
 
 /// The longest header that is read; safetensors has the same limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -167,29 +189,33 @@ impl Weights {
         if !difference.is_empty() {
             return Err(self.mismatch(difference));
         }
-        parameters.keys().try_for_each(|name| self.get(name).map(drop))
+        Ok(())
     }
 
     /// Bytes of memory that sessions have packed from these weights, shared by all of them.
     pub fn packed_bytes(&self) -> usize {
-        let cache = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.values().map(|buffer| size_of_val(buffer.as_slice())).sum()
+        let slots: Vec<Slot> = lock(&self.0.packed).values().cloned().collect();
+        let bytes = |slot: &Slot| lock(slot).as_ref().map_or(0, |buffer| size_of_val(buffer.as_slice()));
+        slots.iter().map(bytes).sum()
     }
 
-    /// What `pack` makes of a tensor, made once per tensor and packing.
+    /// What `pack` makes of a tensor, made once per tensor and packing. The memory that holds the tensor itself is given
+    /// back to the system, which reads it again should it be needed.
     pub(crate) fn packed(
         &self,
         name: &str,
         packing: &str,
         pack: impl FnOnce(&[f32]) -> Result<Buffer, Error>,
     ) -> Result<Arc<Buffer>, Error> {
-        let mut cache = self.0.packed.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name.to_owned(), packing.to_owned());
-        if let Some(buffer) = cache.get(&key) {
+        let slot = lock(&self.0.packed).entry((name.to_owned(), packing.to_owned())).or_default().clone();
+        let mut slot = lock(&slot);
+        if let Some(buffer) = &*slot {
             return Ok(buffer.clone());
         }
-        let buffer = Arc::new(pack(self.get(name)?.data())?);
-        cache.insert(key, buffer.clone());
+        let entry = self.0.entries.get(name).ok_or_else(|| self.missing(name))?;
+        let buffer = Arc::new(pack(&entry.borrowed(name, self.0.bytes.as_slice())?)?);
+        self.0.bytes.forget(&entry.range);
+        *slot = Some(buffer.clone());
         Ok(buffer)
     }
 
@@ -279,16 +305,25 @@ impl Entry {
         matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::BF16 | Dtype::F16)
     }
 
+    /// The elements, kept when they had to be converted.
     fn elements<'a>(&'a self, name: &str, bytes: &'a [u8]) -> Result<&'a [f32], Error> {
+        match self.borrowed(name, bytes)? {
+            Cow::Borrowed(elements) => Ok(elements),
+            Cow::Owned(own) => Ok(self.own.get_or_init(|| own)),
+        }
+    }
+
+    /// The elements, for once.
+    fn borrowed<'a>(&'a self, name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [f32]>, Error> {
         if let Some(own) = self.own.get() {
-            return Ok(own);
+            return Ok(Cow::Borrowed(own));
         }
         let bytes = bytes.get(self.range.clone()).unwrap_or(&[]);
         if self.dtype == Dtype::F32 && cfg!(target_endian = "little") {
             // SAFETY: every bit pattern is an f32; `align_to` itself splits off what is not aligned.
             let (before, elements, after) = unsafe { bytes.align_to::<f32>() };
             if before.is_empty() && after.is_empty() {
-                return Ok(elements);
+                return Ok(Cow::Borrowed(elements));
             }
         }
         let elements = tensor::count(&self.shape)?;
@@ -303,8 +338,12 @@ impl Entry {
         own.try_reserve_exact(elements)
             .map_err(|_| Error::OutOfMemory { what: "converted weights", bytes: elements.saturating_mul(4) })?;
         own.extend(bytes.chunks_exact(self.dtype.bitsize() / 8).map(convert));
-        Ok(self.own.get_or_init(|| own))
+        Ok(Cow::Owned(own))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first N bytes; the callers' chunks have them.

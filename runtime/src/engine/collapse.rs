@@ -1,5 +1,6 @@
 //! From a graph of layers to one program, which takes the layers' place in the graph.
 
+use super::Isa;
 use super::assign::{Node, Way, assign};
 use super::cost::reorder;
 use super::kernels::blocked::reorder::Reorder;
@@ -21,7 +22,7 @@ use luminal::prelude::{NodeIndex, ShapeTracker};
 use luminal::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Compiles the graph's layers into one program and lets it take their place: what is left are the inputs, one
 /// [`ProgramOp`] and one [`ProgramOutput`] per output.
@@ -29,11 +30,16 @@ use std::sync::Arc;
 /// # Errors
 /// Weights that do not fit; an instruction set that is not there; layers that no kernel takes; sizes that cannot be
 /// counted.
-pub fn collapse(layers: &mut LayerGraph, weights: &Weights, target: &Target) -> Result<Arc<Program>, Error> {
+pub fn collapse(
+    layers: &mut LayerGraph,
+    weights: &Weights,
+    target: &Target,
+    threads: &Threads,
+) -> Result<Arc<Program>, Error> {
     // The kernels rely on both.
     target.isa.check()?;
     layers.check_weights(weights)?;
-    let program = Arc::new(compile(layers, weights, target)?);
+    let program = Arc::new(compile(layers, weights, target, threads)?);
     let old: Vec<NodeIndex> = layers.graph.graph.node_indices().collect();
     let graph = &mut *layers.graph;
     let mut node = graph.add_op(ProgramOp { program: program.clone() });
@@ -88,9 +94,9 @@ pub(crate) struct Draft {
     pub join: Option<Vec<usize>>,
 }
 
-fn compile(layers: &LayerGraph, weights: &Weights, target: &Target) -> Result<Program, Error> {
+fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Threads) -> Result<Program, Error> {
     let mut drafts = Drafts::new(layers, target)?;
-    drafts.fill(weights)?;
+    drafts.fill(weights, threads)?;
     let outputs = drafts.outputs()?;
     let mut drafts = drafts.steps;
     let Placed { areas, joined, arena } =
@@ -194,7 +200,8 @@ impl<'a> Drafts<'a> {
                 None => vec![Way { takes: Layout::Plain, makes: Layout::Plain, cost: 0.0 }],
                 Some(layer) if is_alias(&layer.op) => alias_ways(layer, &self.made[made.inputs[0]].shape),
                 Some(layer) => {
-                    candidates = self.described(position, layer, |layer| self.target.candidates(layer))?;
+                    candidates =
+                        described(&self.made, position, layer, self.target.isa, |layer| self.target.candidates(layer))?;
                     candidates.iter().map(|candidate| candidate.way).collect()
                 }
             };
@@ -214,27 +221,9 @@ impl<'a> Drafts<'a> {
         Ok(())
     }
 
-    /// What a kernel is chosen by.
-    fn described<T>(&self, position: usize, layer: &LayerOp, with: impl FnOnce(&Layer<'_>) -> T) -> T {
-        let made = &self.made[position];
-        let inputs: Vec<&[usize]> = made.inputs.iter().map(|&input| &*self.made[input].shape).collect();
-        with(&Layer {
-            path: &layer.path,
-            op: &layer.op,
-            input: inputs[0],
-            inputs: &inputs,
-            output: &made.shape,
-            parameters: &made.parameters,
-            norm: layer.norm.as_ref(),
-            residual: layer.residual,
-            activation: layer.activation,
-            isa: self.target.isa,
-        })
-    }
-
     /// Makes the steps.
-    fn fill(&mut self, weights: &Weights) -> Result<(), Error> {
-        for position in 0..self.made.len() {
+    fn fill(&mut self, weights: &Weights, threads: &Threads) -> Result<(), Error> {
+        for (position, kernel) in self.kernels(weights, threads).into_iter().enumerate() {
             let made = &self.made[position];
             let value = match made.layer {
                 None => {
@@ -244,20 +233,41 @@ impl<'a> Drafts<'a> {
                     Value::Input(index.ok_or_else(|| error("the graph", "it has an input that it does not list"))?)
                 }
                 Some(layer) if is_alias(&layer.op) => self.source(made.inputs[0], made.takes)?.value,
-                Some(layer) => self.step(position, layer, weights)?,
+                Some(layer) => self.step(position, layer, kernel)?,
             };
             self.values.push(value);
         }
         Ok(())
     }
 
-    fn step(&mut self, position: usize, layer: &LayerOp, weights: &Weights) -> Result<Value, Error> {
+    /// The kernel of each layer that has one. Packing weights takes time, so all threads take part.
+    fn kernels(&self, weights: &Weights, threads: &Threads) -> Vec<Option<Result<Box<dyn Kernel>, Error>>> {
+        let kernels: Vec<OnceLock<Result<Box<dyn Kernel>, Error>>> =
+            self.made.iter().map(|_| OnceLock::new()).collect();
+        let (nodes, isa) = (&self.made, self.target.isa);
+        threads.run(nodes.len(), |position, _| {
+            let made = &nodes[position];
+            if let (Some(layer), Some(candidate)) = (made.layer, made.candidates.get(made.chosen)) {
+                let kernel = described(nodes, position, layer, isa, |layer| candidate.make(layer, weights));
+                // Every position comes once.
+                let _ = kernels[position].set(kernel);
+            }
+        });
+        kernels.into_iter().map(OnceLock::into_inner).collect()
+    }
+
+    fn step(
+        &mut self,
+        position: usize,
+        layer: &LayerOp,
+        kernel: Option<Result<Box<dyn Kernel>, Error>>,
+    ) -> Result<Value, Error> {
         let (inputs, takes, makes) =
             (self.made[position].inputs.clone(), self.made[position].takes, self.made[position].makes);
         let inputs: Vec<Source> =
             inputs.into_iter().map(|input| self.source(input, takes)).collect::<Result<_, _>>()?;
         let made = &self.made[position];
-        let kernel = self.described(position, layer, |layer| made.candidates[made.chosen].make(layer, weights))?;
+        let kernel = kernel.unwrap_or_else(|| Err(error(&layer.path, "no kernel was chosen")))?;
         let elements = self.elements(&made.shape, makes)?;
         let join = match &layer.op {
             Op::Concat(concat) if concat.dim == 1 => Some(starts(&inputs)),
@@ -313,6 +323,30 @@ impl<'a> Drafts<'a> {
         };
         layers.outputs.iter().map(output).collect()
     }
+}
+
+/// What the kernel of a layer is chosen by and made from.
+fn described<T>(
+    nodes: &[Made<'_>],
+    position: usize,
+    layer: &LayerOp,
+    isa: Isa,
+    with: impl FnOnce(&Layer<'_>) -> T,
+) -> T {
+    let made = &nodes[position];
+    let inputs: Vec<&[usize]> = made.inputs.iter().map(|&input| &*nodes[input].shape).collect();
+    with(&Layer {
+        path: &layer.path,
+        op: &layer.op,
+        input: inputs[0],
+        inputs: &inputs,
+        output: &made.shape,
+        parameters: &made.parameters,
+        norm: layer.norm.as_ref(),
+        residual: layer.residual,
+        activation: layer.activation,
+        isa,
+    })
 }
 
 /// Where each of some values begins when they lie one behind the other.
@@ -464,7 +498,8 @@ mod tests {
         builder.output("relu", &relu).unwrap();
         builder.output("soft", &soft).unwrap();
         let mut graph = builder.finish().unwrap();
-        let program = collapse(&mut graph, &Weights::from_tensors([]).unwrap(), &Target::default()).unwrap();
+        let program =
+            collapse(&mut graph, &Weights::from_tensors([]).unwrap(), &Target::default(), &Threads::one()).unwrap();
         let text = "\
 %0 = input x -> b×2×2
 %1 = program of 2 steps (%0)
