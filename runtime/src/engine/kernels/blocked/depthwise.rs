@@ -62,7 +62,7 @@ impl Depthwise {
         Ok(Self { windows, channels, lanes, code, weight, bias, residual: layer.residual, epilogue: layer.epilogue() })
     }
 
-    fn convolve(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32], threads: &Threads) {
+    pub(super) fn convolve(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32], threads: &Threads) {
         let Windows { kernel, output: [out_height, out_width], .. } = self.windows;
         let row = out_width * self.lanes;
         let [low, high] = self.epilogue.limits();

@@ -65,7 +65,7 @@ impl Pool {
         Ok(Self { name, windows, channels, lanes: layer.isa.lanes(), code, scales: None })
     }
 
-    fn pool(&self, input: &[f32], output: &mut [f32], threads: &Threads) {
+    pub(super) fn pool(&self, input: &[f32], output: &mut [f32], threads: &Threads) {
         let Windows { kernel, output: [_, out_width], .. } = self.windows;
         let row = out_width * self.lanes;
         let all = output.len() / row;

@@ -61,7 +61,7 @@ impl RangePool {
         Ok(Self { name, ranges, lanes: layer.isa.lanes(), code })
     }
 
-    fn pool(&self, input: &[f32], output: &mut [f32], threads: &Threads) {
+    pub(super) fn pool(&self, input: &[f32], output: &mut [f32], threads: &Threads) {
         let Ranges { input: [height, width], rows, columns } = &self.ranges;
         let (from, to) = (height * width * self.lanes, rows.len() * columns.len() * self.lanes);
         let planes = output.len() / to;

@@ -42,7 +42,7 @@ impl Reorder {
         Self { to, channels, pixels: shape.iter().skip(1).product(), lanes: isa.lanes(), code }
     }
 
-    fn reorder(&self, batch: usize, input: &[f32], output: &mut [f32], threads: &Threads) {
+    pub(super) fn reorder(&self, batch: usize, input: &[f32], output: &mut [f32], threads: &Threads) {
         let &Self { channels, pixels, lanes, .. } = self;
         let (blocks, runs) = (channels.div_ceil(lanes), pixels.div_ceil(RUN));
         let output = Shared::new(output);
