@@ -168,10 +168,10 @@ impl BlockedConv2d {
                 for pixels in cut(line, plan.tiles.max_pixels(blocks.len())) {
                     let to = start + (row * width + pixels.start) * lanes;
                     let code = match element {
-                        1 => plan.tiles.plain(pixels.len(), blocks.len()),
+                        1 => plan.tiles.plain(plan.pixel, pixels.len(), blocks.len()),
                         _ => plan.tiles.code(pixels.len(), blocks.len()),
                     };
-                    tile.input = from[row * row_floats + pixels.start * element..].as_ptr();
+                    tile.input = from[row * row_floats + pixels.start * plan.pixel..].as_ptr();
                     if let Some(residual) = residual {
                         tile.residual = residual[to..].as_ptr();
                     }

@@ -1,7 +1,7 @@
 //! How a convolution is cut into tasks and tiles, and its weights packed for them.
 
 use super::copy::CopyLayout;
-use super::tile::Tiles;
+use super::tile::{STRIDES, Tiles};
 use crate::Error;
 use crate::buffer::Buffer;
 use crate::engine::Isa;
@@ -33,8 +33,11 @@ pub(crate) struct Plan {
     pub blocks: usize,
     /// The most blocks of a tile.
     pub tile_blocks: usize,
-    /// Places of the kernel.
+    /// Floats from a pixel of the output to the next, in the input.
+    pub pixel: usize,
+    /// Rows and columns of the kernel; and how many columns, which follow each other, are taken as channels.
     pub taps: [usize; 2],
+    adjacent: usize,
 }
 
 impl Plan {
@@ -45,6 +48,9 @@ impl Plan {
         let channels = [spec.in_channels, spec.out_channels].map(|channels| channels / spec.groups);
         // A group's channels must fill its blocks.
         if spec.groups > 1 && (is_plain || channels.iter().any(|channels| !channels.is_multiple_of(tiles.lanes))) {
+            return None;
+        }
+        if is_plain && !STRIDES.contains(&spec.stride[1]) {
             return None;
         }
         let element = if is_plain { 1 } else { tiles.lanes };
@@ -60,7 +66,9 @@ impl Plan {
             units: channels[0].div_ceil(element),
             blocks: channels[1].div_ceil(tiles.lanes),
             tile_blocks: 1,
+            pixel: if is_plain { spec.stride[1] } else { element },
             taps: spec.kernel_size,
+            adjacent: if is_plain && spec.dilation[1] == 1 { spec.kernel_size[1] } else { 1 },
         };
         plan.depth().checked_mul(tiles.lanes * tiles.max_blocks())?;
         if spec.kernel_size == [1, 1] && spec.stride == [1, 1] && spec.padding == [0; 4] {
@@ -75,7 +83,7 @@ impl Plan {
         let layout =
             |plan: &Self, joined| CopyLayout::new(spec, plan.output, plan.units, element, joined, plan.budget());
         // Joined rows copy more, so they must spare a twentieth.
-        if joined.1 < 0.95 * apart.1 * out_height as f64 {
+        if !is_plain && joined.1 < 0.95 * apart.1 * out_height as f64 {
             plan.tile_blocks = joined.0;
             plan.layout = layout(&plan, true);
         }
@@ -125,13 +133,16 @@ impl Plan {
 
     /// Whether the pixels of all rows of a task follow each other.
     pub fn is_one_line(&self) -> bool {
-        self.layout.as_ref().is_none_or(|layout| layout.row_floats() == self.output[1] * self.element)
+        self.layout.as_ref().is_none_or(|layout| layout.row_floats() == self.output[1] * self.pixel)
     }
 
     /// Taps of whole units and their channels, then those of the last unit when it is partial.
     pub fn sums(&self) -> [usize; 4] {
         let (taps, partial) = (self.taps[0] * self.taps[1], self.channels[0] % self.element);
-        [self.channels[0] / self.element * taps, self.element, if partial > 0 { taps } else { 0 }, partial]
+        match self.element {
+            1 => [self.units * taps / self.adjacent, self.adjacent, 0, 0],
+            _ => [self.channels[0] / self.element * taps, self.element, if partial > 0 { taps } else { 0 }, partial],
+        }
     }
 
     /// Where each tap of each unit lies for the first pixel of a task.
@@ -139,7 +150,7 @@ impl Plan {
         let mut offsets = Vec::with_capacity(self.units * self.taps[0] * self.taps[1]);
         for unit in 0..self.units {
             for row in 0..self.taps[0] {
-                for column in 0..self.taps[1] {
+                for column in (0..self.taps[1]).step_by(self.adjacent) {
                     let offset = match &self.layout {
                         Some(layout) => layout.offset(unit, [row, column]),
                         None => unit * self.input[0] * self.element,

@@ -82,7 +82,7 @@ fn equals_the_plain_sum() -> Result<(), Error> {
     for case in CASES {
         for isa in Isa::available() {
             for is_plain in [false, true] {
-                if !is_plain || (case.groups == 1 && !case.residual) {
+                if !is_plain || (case.groups == 1 && !case.residual && case.stride[1] != 3) {
                     check(case, isa, is_plain)?;
                 }
             }

@@ -11,7 +11,8 @@ const MAX_FLOATS: usize = 1 << 24;
 /// How the copy is laid out: `[block of channels][phase][row][column][float]`.
 ///
 /// With stride s, the rows y·s + p of the padded input are kept together as phase p, and columns likewise. A tap then
-/// lies at one offset from an output pixel, wherever the pixel is. Where the rows are `joined`, each column of the
+/// lies at one offset from an output pixel, wherever the pixel is. Columns of a plain map stay as they are: its tiles
+/// step over them. Where the rows are `joined`, each column of the
 /// kernel is a phase of its own: this copies more, but leaves no columns between the rows, so that pixels of all rows
 /// follow each other.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct CopyLayout {
     element: usize,
     /// Blocks of channels, or channels of a plain map.
     units: usize,
+    /// Rows and columns of the input from one of the copy's to the next.
     stride: [usize; 2],
     /// Top and left.
     padding: [usize; 2],
@@ -47,11 +49,16 @@ impl CopyLayout {
         joined: bool,
         budget: usize,
     ) -> Option<Self> {
-        let Conv2dSpec { kernel_size, stride, padding, dilation, .. } = *spec;
+        let Conv2dSpec { kernel_size, mut stride, padding, dilation, .. } = *spec;
+        let mut columns = output[1];
+        if element == 1 {
+            columns = columns.saturating_sub(1).checked_mul(stride[1])?.checked_add(1)?;
+            stride[1] = 1;
+        }
         let (phase_rows, tap_rows) = phases(kernel_size[0], stride[0], dilation[0], false);
         let (phase_columns, tap_columns) = phases(kernel_size[1], stride[1], dilation[1], joined);
         let last = |taps: &[[usize; 2]]| taps.iter().map(|tap| tap[1]).max().unwrap_or(0);
-        let (halo, pitch) = (last(&tap_rows), output[1].checked_add(last(&tap_columns))?);
+        let (halo, pitch) = (last(&tap_rows), columns.checked_add(last(&tap_columns))?);
         let (padding, block) = ([padding[0], padding[2]], output[0]);
         let mut layout = Self {
             element,
@@ -178,23 +185,10 @@ unsafe fn fill_body<S: Simd, const PLAIN: bool>(fill: &Fill<'_>, copy: &mut [f32
                     let source = &map[(y * width + start) * element..][..((to - from - 1) * sw + 1) * element];
                     zero::<S, PLAIN>(&mut target[..from * element]);
                     zero::<S, PLAIN>(&mut target[to * element..]);
-                    let target = &mut target[from * element..to * element];
-                    if PLAIN && sw > 1 {
-                        gather(source, target, sw);
-                    } else {
-                        vectors::<S, PLAIN>(source, target, sw);
-                    }
+                    vectors::<S, PLAIN>(source, &mut target[from * element..to * element], sw);
                 }
             }
         }
-    }
-}
-
-/// Copies every `step`-th float.
-#[inline(always)]
-fn gather(source: &[f32], target: &mut [f32], step: usize) {
-    for (target, source) in target.iter_mut().zip(source.iter().step_by(step)) {
-        *target = *source;
     }
 }
 

@@ -12,7 +12,8 @@ use crate::engine::simd::{Portable, Simd};
 /// The operands of one tile. `P` pixels and `B` blocks are those that its function was chosen for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tile {
-    /// Channel `i` of pixel `p` at tap `t` is `input[offsets[t] + p·PITCH + i]`; PITCH is LANES, or 1 for plain maps.
+    /// Channel `i` of pixel `p` at tap `t` is `input[offsets[t] + p·PITCH + i]`; PITCH is LANES, or the stride for plain
+    /// maps.
     pub input: *const f32,
     /// `taps` entries, then `rest_taps`.
     pub offsets: *const u32,
@@ -47,10 +48,13 @@ pub(crate) type TileFn = unsafe fn(&Tile);
 pub(crate) struct Tiles {
     /// Channels of a block: f32 per vector.
     pub lanes: usize,
-    /// `[blocks − 1][pixels − 1]`, for blocked and for plain input.
+    /// `[blocks − 1][pixels − 1]`, for blocked input, and for plain input with each of [`STRIDES`].
     blocked: &'static [&'static [TileFn]],
-    plain: &'static [&'static [TileFn]],
+    plain: [&'static [&'static [TileFn]]; STRIDES.len()],
 }
+
+/// Floats from a pixel to the next in plain input.
+pub(crate) const STRIDES: [usize; 3] = [1, 2, 4];
 
 impl Tiles {
     /// The tiles of an instruction set.
@@ -90,9 +94,9 @@ impl Tiles {
         self.blocked[blocks - 1][pixels - 1]
     }
 
-    /// The same for an input whose pixels are single floats next to each other.
-    pub fn plain(&self, pixels: usize, blocks: usize) -> TileFn {
-        self.plain[blocks - 1][pixels - 1]
+    /// The same for pixels that are single floats, with one of [`STRIDES`] between them.
+    pub fn plain(&self, stride: usize, pixels: usize, blocks: usize) -> TileFn {
+        self.plain[stride / 2][blocks - 1][pixels - 1]
     }
 }
 
@@ -101,8 +105,12 @@ macro_rules! tiles {
     ($f:ident, $simd:ident, [$($blocks:literal: $($pixels:literal)*,)*]) => {
         Tiles {
             lanes: $simd::LANES,
-            blocked: &[$(&[$($f::<false, $pixels, $blocks>),*]),*],
-            plain: &[$(&[$($f::<true, $pixels, $blocks>),*]),*],
+            blocked: &[$(&[$($f::<0, $pixels, $blocks>),*]),*],
+            plain: [
+                &[$(&[$($f::<1, $pixels, $blocks>),*]),*],
+                &[$(&[$($f::<2, $pixels, $blocks>),*]),*],
+                &[$(&[$($f::<4, $pixels, $blocks>),*]),*],
+            ],
         }
     };
 }
@@ -122,23 +130,23 @@ static AVX512: Tiles = tiles!(avx512, Avx512, [
     2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 3: 1 2 3 4 5 6 7 8 9, 4: 1 2 3 4 5 6, 5: 1 2 3 4 5, 6: 1 2 3 4,
 ]);
 
-unsafe fn portable<const PLAIN: bool, const P: usize, const B: usize>(t: &Tile) {
+unsafe fn portable<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the caller keeps `tile`'s conditions.
-    unsafe { tile::<Portable, PLAIN, P, B>(t) }
+    unsafe { tile::<Portable, PITCH, P, B>(t) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const PLAIN: bool, const P: usize, const B: usize>(t: &Tile) {
+unsafe fn avx2<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the CPU has AVX2 and FMA, and the caller keeps `tile`'s conditions.
-    unsafe { tile::<Avx2, PLAIN, P, B>(t) }
+    unsafe { tile::<Avx2, PITCH, P, B>(t) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn avx512<const PLAIN: bool, const P: usize, const B: usize>(t: &Tile) {
+unsafe fn avx512<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the CPU has AVX-512F, and the caller keeps `tile`'s conditions.
-    unsafe { tile::<Avx512, PLAIN, P, B>(t) }
+    unsafe { tile::<Avx512, PITCH, P, B>(t) }
 }
 
 /// `$body` for p = 0, 1, … below `$pixels`, written out: a loop of so many steps is not unrolled before the compiler
@@ -156,11 +164,11 @@ macro_rules! each_pixel {
 }
 
 /// # Safety
-/// Those of [`TileFn`].
+/// Those of [`TileFn`]. A PITCH of 0 stands for LANES.
 // Plain counted loops are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn tile<S: Simd, const PLAIN: bool, const P: usize, const B: usize>(t: &Tile) {
+unsafe fn tile<S: Simd, const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the caller's `Tile` describes valid memory, and the CPU has the instruction set.
     unsafe {
         let mut sums = [[S::splat(0.0); B]; P];
@@ -171,16 +179,14 @@ unsafe fn tile<S: Simd, const PLAIN: bool, const P: usize, const B: usize>(t: &T
                 }
             });
         }
-        let mut weight = t.weight;
-        for tap in 0..t.taps {
+        let (mut weight, mut channels) = (t.weight, t.channels);
+        for tap in 0..t.taps + t.rest_taps {
+            if tap == t.taps {
+                channels = t.rest_channels;
+            }
             let input = t.input.add(*t.offsets.add(tap) as usize);
-            sums = accumulate::<S, PLAIN, P, B>(input, t.channels, weight, sums);
-            weight = weight.add(t.channels * B * S::LANES);
-        }
-        for tap in t.taps..t.taps + t.rest_taps {
-            let input = t.input.add(*t.offsets.add(tap) as usize);
-            sums = accumulate::<S, PLAIN, P, B>(input, t.rest_channels, weight, sums);
-            weight = weight.add(t.rest_channels * B * S::LANES);
+            sums = accumulate::<S, PITCH, P, B>(input, channels, weight, sums);
+            weight = weight.add(channels * B * S::LANES);
         }
         if !t.residual.is_null() {
             each_pixel!(p < P => {
@@ -204,13 +210,13 @@ unsafe fn tile<S: Simd, const PLAIN: bool, const P: usize, const B: usize>(t: &T
 /// The CPU has the instruction set; the pixels' channels and as many rows of `B` vectors of weights are valid.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const PLAIN: bool, const P: usize, const B: usize>(
+unsafe fn accumulate<S: Simd, const PITCH: usize, const P: usize, const B: usize>(
     input: *const f32,
     channels: usize,
     weight: *const f32,
     mut sums: [[S; B]; P],
 ) -> [[S; B]; P] {
-    let pitch = if PLAIN { 1 } else { S::LANES };
+    let pitch = if PITCH == 0 { S::LANES } else { PITCH };
     for i in 0..channels {
         // SAFETY: i < channels, p < P, b < B.
         unsafe {
@@ -247,7 +253,10 @@ mod tests {
                     for sums in SUMS {
                         for bare in [false, true] {
                             check(tiles.code(pixels, blocks), tiles.lanes, tiles.lanes, [pixels, blocks], sums, bare);
-                            check(tiles.plain(pixels, blocks), 1, tiles.lanes, [pixels, blocks], sums, bare);
+                            for stride in STRIDES {
+                                let code = tiles.plain(stride, pixels, blocks);
+                                check(code, stride, tiles.lanes, [pixels, blocks], sums, bare);
+                            }
                         }
                     }
                 }
