@@ -13,3 +13,8 @@ mod reference;
 pub(crate) mod reorder;
 pub(crate) mod tile;
 mod window;
+pub(crate) mod winograd;
+mod winograd_points;
+#[cfg(test)]
+mod winograd_tests;
+mod winograd_transform;
