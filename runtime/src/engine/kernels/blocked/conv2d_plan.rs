@@ -6,7 +6,7 @@ use crate::Error;
 use crate::buffer::Buffer;
 use crate::engine::Isa;
 use crate::engine::kernels::gemm::cut;
-use cnn_ir::ops::Conv2dSpec;
+use cnn_ir::ops::{Conv2dSpec, PadMode};
 
 /// Floats of cache for a task's input and the weights of a tile's blocks together: of 1 MiB, what leaves room for more.
 const CACHE: usize = 176 << 10;
@@ -50,7 +50,7 @@ impl Plan {
         if spec.groups > 1 && (is_plain || channels.iter().any(|channels| !channels.is_multiple_of(tiles.lanes))) {
             return None;
         }
-        if is_plain && !STRIDES.contains(&spec.stride[1]) {
+        if spec.padding_mode != PadMode::Zeros || (is_plain && !STRIDES.contains(&spec.stride[1])) {
             return None;
         }
         let element = if is_plain { 1 } else { tiles.lanes };

@@ -12,9 +12,8 @@ const MAX_FLOATS: usize = 1 << 24;
 ///
 /// With stride s, the rows y·s + p of the padded input are kept together as phase p, and columns likewise. A tap then
 /// lies at one offset from an output pixel, wherever the pixel is. Columns of a plain map stay as they are: its tiles
-/// step over them. Where the rows are `joined`, each column of the
-/// kernel is a phase of its own: this copies more, but leaves no columns between the rows, so that pixels of all rows
-/// follow each other.
+/// step over them. Where the rows are `joined`, each column of the kernel is a phase of its own: this copies more, but
+/// leaves no columns between the rows, so that pixels of all rows follow each other.
 #[derive(Debug, Clone)]
 pub(crate) struct CopyLayout {
     /// Floats of an element.
@@ -40,7 +39,8 @@ pub(crate) struct CopyLayout {
 }
 
 impl CopyLayout {
-    /// The layout of units of `element` floats each, for an output of this height and width, in about `budget` floats; `None` when it would be too large.
+    /// The layout of `units` of `element` floats, for an output of this height and width, in about `budget` floats.
+    /// `None` when it would be too large.
     pub fn new(
         spec: &Conv2dSpec,
         output: [usize; 2],
