@@ -8,6 +8,8 @@ use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
 use super::kernels::axes::{Conv3d, PaddedConv, conv1d};
+use super::kernels::blocked::depthwise::{self, Depthwise};
+use super::kernels::blocked::{self, conv2d::BlockedConv2d};
 use super::kernels::concat::Concat;
 use super::kernels::conv_transpose::{self, ConvTranspose, PlainConvTranspose};
 use super::kernels::conv2d::{self, Conv2d};
@@ -27,7 +29,7 @@ use super::layout::Layout;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
-use cnn_ir::ops::{BatchNormSpec, PadMode};
+use cnn_ir::ops::{BatchNormSpec, ConcatSpec, PadMode};
 
 /// What a kernel is chosen by and made from.
 #[derive(Debug)]
@@ -135,6 +137,9 @@ macro_rules! table {
 static TABLE: &[Row] = table! {
     Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| spec.padding_mode != PadMode::Zeros && !layer.residual
         => PaddedConv::new(spec, layer, weights)?;
+    Conv2d: blocked Blocked, if |spec, layer, weights| blocked::conv2d::applies(spec, layer) => BlockedConv2d::new(spec, layer, weights)?;
+    Conv2d: depthwise Blocked, if |spec, layer, weights| depthwise::applies(spec, layer) => Depthwise::new(spec, layer, weights)?;
+    Conv2d: first Enter, if |spec, layer, weights| blocked::conv2d::applies_first(spec, layer) => BlockedConv2d::first(spec, layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| layer.residual => Residual::new(layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
     Conv2d: naive Plain, if |spec, layer, weights| !layer.residual => PlainConv2d::new(spec, layer, weights)?;
@@ -142,6 +147,12 @@ static TABLE: &[Row] = table! {
     Conv3d: plain Plain, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
     Dense: plain Plain, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
     Dense: plain Plain, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
+    MaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::max(spec, layer)?;
+    AvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::avg(spec, layer)?;
+    GlobalAvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::global_avg(layer)?;
+    GlobalMaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::global_max(layer)?;
+    AdaptiveAvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::avg(spec, layer)?;
+    AdaptiveMaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::max(spec, layer)?;
     MaxPool1d | MaxPool2d | MaxPool3d: plain Plain, if |spec, layer, weights| true => Pool::max(spec, layer)?;
     AvgPool1d | AvgPool2d | AvgPool3d: plain Plain, if |spec, layer, weights| true => Pool::avg(spec, layer)?;
     GlobalAvgPool1d | GlobalAvgPool2d | GlobalAvgPool3d: plain Plain, if |spec, layer, weights| true => GlobalAvgPool::new(layer.isa);
@@ -160,6 +171,7 @@ static TABLE: &[Row] = table! {
     LogSoftmax: plain Plain, if |spec, layer, weights| true => Softmax::log(spec, layer);
     Add: plain Either, if |spec, layer, weights| true => Arithmetic::add(layer);
     Mul: plain Plain, if |spec, layer, weights| true => Arithmetic::mul(layer);
+    Concat: blocked Blocked, if |spec, layer, weights| joins_blocks(spec, layer) => Concat::new(spec, layer);
     Concat: plain Plain, if |spec, layer, weights| true => Concat::new(spec, layer);
     BatchNorm: plain Plain, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
     GroupNorm: plain Plain, if |spec, layer, weights| true => Norm::group(spec, layer, weights)?;
@@ -184,6 +196,12 @@ static TABLE: &[Row] = table! {
     Slice: plain Plain, if |spec, layer, weights| true => Gather::slice(spec, layer);
     Extern: plain Plain, if |spec, layer, weights| true => Extern::new(spec, layer)?;
 };
+
+/// Whether the parts of a concatenation are whole blocks of channels, but for the last.
+fn joins_blocks(spec: &ConcatSpec, layer: &Layer<'_>) -> bool {
+    let is_whole = |shape: &&[usize]| shape.first().is_some_and(|channels| channels.is_multiple_of(layer.isa.lanes()));
+    spec.dim == 1 && layer.inputs.split_last().is_some_and(|(_, parts)| parts.iter().all(is_whole))
+}
 
 /// Operators whose kernels apply an activation to what they make.
 pub(crate) fn takes_activation(op: &Op) -> bool {
