@@ -106,11 +106,8 @@ impl BlockedConv2d {
         let plan = &self.plan;
         let (from, to) = (plan.input_floats(), plan.output_floats());
         let (output, scratch) = (Shared::new(output), Shared::new(scratch));
-        let (row_parts, tiles) = (plan.output[0].div_ceil(plan.rows), plan.blocks.div_ceil(plan.tile_blocks));
-        let maps = batch * plan.groups;
-        // With few rows, threads also share out the blocks; each makes its own copy, then.
-        let wanted = if threads.count() == 1 { 1 } else { 2 * threads.count() };
-        let tile_parts = wanted.div_ceil((maps * row_parts).max(1)).clamp(1, tiles.max(1));
+        let (maps, tiles) = (batch * plan.groups, plan.blocks.div_ceil(plan.tile_blocks));
+        let [row_parts, tile_parts] = plan.parts(maps, threads.count());
         threads.run(maps * row_parts * tile_parts, |number, worker| {
             let (map, number) = (number / (row_parts * tile_parts), number % (row_parts * tile_parts));
             let copy = worker * self.copy_floats()..(worker + 1) * self.copy_floats();

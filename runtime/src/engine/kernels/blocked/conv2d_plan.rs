@@ -8,10 +8,10 @@ use crate::engine::Isa;
 use crate::engine::kernels::gemm::cut;
 use cnn_ir::ops::{Conv2dSpec, PadMode};
 
-/// Floats of cache for a task's input and the weights of a tile's blocks together: of 1 MiB, what leaves room for more.
-const CACHE: usize = 176 << 10;
-/// What a task's input takes of that, more or less.
-const INPUT: [usize; 2] = [32 << 10, 64 << 10];
+/// The most floats that the weights of a tile's blocks take, unless one block has more: what fits 1 MiB with some input.
+const WEIGHT: usize = 176 << 10;
+/// Floats for the input of a task, more or less: 512 KiB.
+const INPUT: usize = 128 << 10;
 
 /// The geometry of one layer.
 #[derive(Debug, Clone)]
@@ -76,12 +76,11 @@ impl Plan {
             (plan.input, plan.output) = ([pixels, 1], [pixels, 1]);
             u32::try_from(plan.input_floats()).ok()?;
             (plan.tile_blocks, _) = plan.best_blocks(pixels);
-            plan.rows = (plan.budget() / (plan.units * element).max(1)).clamp(1, pixels.max(1));
+            plan.rows = (INPUT / (plan.units * element).max(1)).clamp(1, pixels.max(1));
             return Some(plan);
         }
         let (apart, joined) = (plan.best_blocks(out_width), plan.best_blocks(out_height * out_width));
-        let layout =
-            |plan: &Self, joined| CopyLayout::new(spec, plan.output, plan.units, element, joined, plan.budget());
+        let layout = |plan: &Self, joined| CopyLayout::new(spec, plan.output, plan.units, element, joined, INPUT);
         // Joined rows copy more, so they must spare a twentieth.
         if !is_plain && joined.1 < 0.95 * apart.1 * out_height as f64 {
             plan.tile_blocks = joined.0;
@@ -97,14 +96,30 @@ impl Plan {
 
     /// The most blocks of a tile for a line of so many pixels, and the cost of the line.
     fn best_blocks(&self, line: usize) -> (usize, f64) {
-        let fits = |&blocks: &usize| blocks == 1 || self.weight_floats(blocks) <= CACHE;
+        let fits = |&blocks: &usize| blocks == 1 || self.weight_floats(blocks) <= WEIGHT;
         let costs = (1..=self.tiles.max_blocks()).filter(fits).map(|b| (b, self.tiles.cost(line, self.blocks, b)));
         costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, f64::INFINITY))
     }
 
-    /// Floats for the input of a task.
-    fn budget(&self) -> usize {
-        CACHE.saturating_sub(self.weight_floats(self.tile_blocks)).clamp(INPUT[0], INPUT[1])
+    /// Into how many parts the rows of a map and the tiles' blocks are cut, so that so many threads end together.
+    pub fn parts(&self, maps: usize, threads: usize) -> [usize; 2] {
+        let (height, tiles) = (self.output[0], self.blocks.div_ceil(self.tile_blocks));
+        let least = height.div_ceil(self.rows);
+        let mut best = ([least, 1], usize::MAX);
+        if threads == 1 {
+            return best.0;
+        }
+        for row_parts in least..=height.min(least + threads) {
+            for tile_parts in 1..=tiles.min(threads) {
+                let rounds = (maps * row_parts * tile_parts).div_ceil(threads);
+                // The copy of a row takes about a sixteenth of what one tile's blocks take.
+                let task = height.div_ceil(row_parts) * (16 * tiles.div_ceil(tile_parts) + 1);
+                if rounds.saturating_mul(task) < best.1 {
+                    best = ([row_parts, tile_parts], rounds.saturating_mul(task));
+                }
+            }
+        }
+        best.0
     }
 
     /// Floats of one group's input and output, in one example.
