@@ -9,6 +9,7 @@ use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
 use super::kernels::axes::{Conv3d, PaddedConv, conv1d};
 use super::kernels::blocked::depthwise::{self, Depthwise};
+use super::kernels::blocked::winograd::{self, Winograd};
 use super::kernels::blocked::{self, conv2d::BlockedConv2d};
 use super::kernels::concat::Concat;
 use super::kernels::conv_transpose::{self, ConvTranspose, PlainConvTranspose};
@@ -139,6 +140,9 @@ static TABLE: &[Row] = table! {
         => PaddedConv::new(spec, layer, weights)?;
     Conv2d: blocked Blocked, if |spec, layer, weights| blocked::conv2d::applies(spec, layer) => BlockedConv2d::new(spec, layer, weights)?;
     Conv2d: depthwise Blocked, if |spec, layer, weights| depthwise::applies(spec, layer) => Depthwise::new(spec, layer, weights)?;
+    Conv2d: winograd2 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 2) => Winograd::new(spec, layer, weights, 2)?;
+    Conv2d: winograd4 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 4) => Winograd::new(spec, layer, weights, 4)?;
+    Conv2d: winograd6 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 6) => Winograd::new(spec, layer, weights, 6)?;
     Conv2d: first Enter, if |spec, layer, weights| blocked::conv2d::applies_first(spec, layer) => BlockedConv2d::first(spec, layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| layer.residual => Residual::new(layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;

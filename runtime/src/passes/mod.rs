@@ -2,11 +2,13 @@
 
 mod drop_identity;
 mod fold_batch_norm;
+mod fold_pad;
 mod fuse_activation;
 mod fuse_residual;
 
 pub use drop_identity::DropIdentity;
 pub use fold_batch_norm::FoldBatchNorm;
+pub use fold_pad::FoldPad;
 pub use fuse_activation::FuseActivation;
 pub use fuse_residual::FuseResidual;
 
@@ -24,6 +26,7 @@ struct Pass {
 /// All passes, in the order in which they run.
 static PASSES: &[Pass] = &[
     Pass { name: "drop_identity", run: |graph| graph.apply(DropIdentity) },
+    Pass { name: "fold_pad", run: |graph| graph.apply(FoldPad) },
     Pass { name: "fold_batch_norm", run: |graph| graph.apply(FoldBatchNorm) },
     Pass { name: "fuse_residual", run: |graph| graph.apply(FuseResidual) },
     Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
@@ -135,14 +138,16 @@ mod tests {
         let all = PassSwitches::default();
         assert_eq!("".parse::<PassSwitches>().unwrap(), all);
         assert_eq!(
-            "-all, +drop_identity,+fold_batch_norm,+fuse_residual,+fuse_activation".parse::<PassSwitches>().unwrap(),
+            "-all, +drop_identity,+fold_pad,+fold_batch_norm,+fuse_residual,+fuse_activation"
+                .parse::<PassSwitches>()
+                .unwrap(),
             all
         );
         assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
         let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no pass `fuse`; the passes are: drop_identity, fold_batch_norm, fuse_residual, fuse_activation"
+            "there is no pass `fuse`; the passes are: drop_identity, fold_pad, fold_batch_norm, fuse_residual, fuse_activation"
         );
     }
 }
