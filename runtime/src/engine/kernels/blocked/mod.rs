@@ -14,6 +14,7 @@ pub(crate) mod reorder;
 pub(crate) mod tile;
 mod window;
 pub(crate) mod winograd;
+pub(crate) mod winograd_error;
 mod winograd_points;
 #[cfg(test)]
 mod winograd_tests;

@@ -28,8 +28,8 @@ const BLOCK_ELEMENTS: usize = 1 << 17;
 /// Sums of products of one task and one group of output blocks: a quarter of that cache.
 const SUM_ELEMENTS: usize = 1 << 16;
 
-/// Weights are read once per block of tiles: fewer tiles than this, and memory limits.
-const LEAST_TILES: usize = 16;
+/// Weights are read once per block of tiles: with fewer tiles than this, two large products, memory would limit.
+const LEAST_TILES: usize = 28;
 
 /// A convolution of one layer by F(m×m, 3×3).
 pub(crate) struct Winograd {
@@ -205,6 +205,9 @@ impl Winograd {
         scratch: &mut [f32],
         threads: &Threads,
     ) {
+        if batch == 0 {
+            return;
+        }
         let plan = self.plan(batch, threads.count());
         let [input_elements, sum_elements] = self.scratch_parts(&plan);
         let elements = output.len();

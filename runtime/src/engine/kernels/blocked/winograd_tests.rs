@@ -178,6 +178,7 @@ fn equals_the_plain_sum() -> Result<(), Error> {
         ([48, 50], [9, 10], [0, 0, 2, 2], 1, false, None),
         ([64, 20], [7, 4], [1, 1, 1, 1], 9, false, None),
         ([67, 67], [10, 10], [1, 1, 1, 1], 1, true, RELU),
+        ([3, 3], [5, 5], [1, 1, 1, 1], 0, true, SILU),
         // So much padding that whole patches lie outside.
         ([3, 4], [2, 3], [9, 0, 1, 13], 1, false, None),
         ([2, 18], [1, 1], [0, 11, 17, 1], 3, true, RELU),
