@@ -80,7 +80,11 @@ impl Plan {
             return Some(plan);
         }
         let (apart, joined) = (plan.best_blocks(out_width), plan.best_blocks(out_height * out_width));
-        let layout = |plan: &Self, joined| CopyLayout::new(spec, plan.output, plan.units, element, joined, INPUT);
+        let layout = |plan: &Self, joined| {
+            // A joined copy holds every pixel several times.
+            let budget = if joined { INPUT / 2 } else { INPUT };
+            CopyLayout::new(spec, plan.output, plan.units, element, joined, budget)
+        };
         // Joined rows copy more, so they must spare a twentieth.
         if !is_plain && joined.1 < 0.95 * apart.1 * out_height as f64 {
             plan.tile_blocks = joined.0;
