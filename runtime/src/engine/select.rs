@@ -15,7 +15,7 @@ use super::kernels::concat::Concat;
 use super::kernels::conv_transpose::{self, ConvTranspose, PlainConvTranspose};
 use super::kernels::conv2d::{self, Conv2d};
 use super::kernels::conv2d_plain::PlainConv2d;
-use super::kernels::dense::{self, Dense, PlainDense};
+use super::kernels::dense::Dense;
 use super::kernels::extern_layer::Extern;
 use super::kernels::gather::Gather;
 use super::kernels::linear::Linear;
@@ -149,8 +149,7 @@ static TABLE: &[Row] = table! {
     Conv2d: naive Plain, if |spec, layer, weights| !layer.residual => PlainConv2d::new(spec, layer, weights)?;
     Conv1d: plain Plain, if |spec, layer, weights| true => conv1d(spec, layer, weights)?;
     Conv3d: plain Plain, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
-    Dense: plain Plain, if |spec, layer, weights| dense::applies(spec, layer) => Dense::new(spec, layer, weights)?;
-    Dense: plain Plain, if |spec, layer, weights| true => PlainDense::new(spec, layer, weights)?;
+    Dense: plain Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights)?;
     MaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::max(spec, layer)?;
     AvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::avg(spec, layer)?;
     GlobalAvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::global_avg(layer)?;

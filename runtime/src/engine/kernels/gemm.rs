@@ -185,22 +185,6 @@ pub(crate) fn pack_rows(
     Ok(packed)
 }
 
-/// A row-major `[columns][depth]` matrix, transposed into panels `[depth][width]`, the last one filled up with zeros.
-pub(crate) fn pack_columns(matrix: &[f32], depth: usize, width: usize) -> Result<Buffer, Error> {
-    let columns = matrix.len().checked_div(depth).unwrap_or(0);
-    let panels = columns.div_ceil(width);
-    let elements = panels.checked_mul(width).and_then(|n| n.checked_mul(depth)).unwrap_or(usize::MAX);
-    let mut packed = Buffer::zeros(elements, "packed weights")?;
-    for (panel, to) in packed.as_mut_slice().chunks_exact_mut(width * depth).take(panels).enumerate() {
-        for (column, from) in matrix.chunks_exact(depth).skip(panel * width).take(width).enumerate() {
-            for (k, &value) in from.iter().enumerate() {
-                to[k * width + column] = value;
-            }
-        }
-    }
-    Ok(packed)
-}
-
 /// The next multiple of a cache line.
 pub(crate) fn round_up(elements: usize) -> usize {
     elements.saturating_add(LINE - 1) / LINE * LINE
