@@ -8,6 +8,7 @@ use super::kernels::activation::{ElementWise, Epilogue};
 use super::kernels::affine::ChannelAffine;
 use super::kernels::arithmetic::Arithmetic;
 use super::kernels::axes::{Conv3d, PaddedConv, conv1d};
+use super::kernels::blocked::channels::{ChannelMap, Product};
 use super::kernels::blocked::depthwise::{self, Depthwise};
 use super::kernels::blocked::winograd::{self, Winograd};
 use super::kernels::blocked::{self, conv2d::BlockedConv2d};
@@ -162,6 +163,7 @@ static TABLE: &[Row] = table! {
     Relu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
     Relu6: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
     LeakyRelu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
+    Prelu: blocked Blocked, if |spec, layer, weights| true => ChannelMap::prelu(layer, weights)?;
     Prelu: plain Plain, if |spec, layer, weights| true => Prelu::new(layer, weights)?;
     Elu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
     Silu: plain Either, if |spec, layer, weights| true => ElementWise::of(layer)?;
@@ -173,9 +175,11 @@ static TABLE: &[Row] = table! {
     Softmax: plain Plain, if |spec, layer, weights| true => Softmax::new(spec, layer);
     LogSoftmax: plain Plain, if |spec, layer, weights| true => Softmax::log(spec, layer);
     Add: plain Either, if |spec, layer, weights| true => Arithmetic::add(layer);
+    Mul: blocked Blocked, if |spec, layer, weights| true => Product::new(layer);
     Mul: plain Plain, if |spec, layer, weights| true => Arithmetic::mul(layer);
     Concat: blocked Blocked, if |spec, layer, weights| joins_blocks(spec, layer) => Concat::new(spec, layer);
     Concat: plain Plain, if |spec, layer, weights| true => Concat::new(spec, layer);
+    BatchNorm: blocked Blocked, if |spec, layer, weights| true => ChannelMap::batch_norm(spec, layer, weights)?;
     BatchNorm: plain Plain, if |spec, layer, weights| true => ChannelAffine::batch_norm(spec, layer, weights)?;
     GroupNorm: plain Plain, if |spec, layer, weights| true => Norm::group(spec, layer, weights)?;
     LayerNorm: plain Plain, if |spec, layer, weights| true => Norm::layer(spec, layer, weights)?;
