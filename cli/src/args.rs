@@ -3,9 +3,10 @@
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cnn::{Algorithm, CompileOptions};
+use cnn::{Algorithm, CompileOptions, Tuning};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// A language for convolutional networks: checks, shows, compiles and runs `.cnn` files.
 ///
@@ -52,6 +53,8 @@ pub enum Command {
     Predict(Predict),
     /// Measure how fast a network runs, layer by layer
     Bench(Bench),
+    /// Measure the kernels that could run each layer, and keep their times in a file
+    Tune(Tune),
     /// Make a safetensors file from PyTorch weights
     Import(Import),
     /// Explain an error code
@@ -100,13 +103,18 @@ pub struct EngineArgs {
     /// Run this kernel wherever it can run a layer: plain, blocked, depthwise, winograd2, winograd4, …
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<Algorithm>,
+
+    /// Choose kernels by the times in this file, which `cnn tune` has made
+    #[arg(long, value_name = "FILE")]
+    pub tuning: Option<PathBuf>,
 }
 
 impl EngineArgs {
     /// The options to compile with.
-    pub fn options(&self) -> CompileOptions {
-        let Self { threads, exact, algorithm } = *self;
-        CompileOptions { threads, exact, algorithm, ..CompileOptions::default() }
+    pub fn options(&self) -> Result<CompileOptions, cnn::Error> {
+        let Self { threads, exact, algorithm, .. } = *self;
+        let tuning = self.tuning.as_ref().map(Tuning::open).transpose()?.map(Arc::new);
+        Ok(CompileOptions { threads, exact, algorithm, tuning, ..CompileOptions::default() })
     }
 }
 
@@ -324,6 +332,31 @@ pub struct Bench {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each layer that several kernels can run is measured with each of them, alone. `--tuning FILE` of `cnn bench` and `cnn predict`
+chooses by these times, and so does every program when `CNN_TUNING` names the file. Times of other machines, instruction
+sets and numbers of threads in the file are kept, and so are those of layers that are known.
+
+Example:
+  cnn tune models/lenet.cnn -o cnn-tuning.json && cnn bench models/lenet.cnn --tuning cnn-tuning.json --layers")]
+pub struct Tune {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// The weights, a safetensors file; random ones when left out
+    #[arg(short, long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    /// Threads that work on one run; all cores when left out
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// The file with the times, which is added to when it exists
+    #[arg(short, long, value_name = "FILE", default_value = "cnn-tuning.json")]
+    pub output: PathBuf,
 }
 
 /// How pictures become numbers.

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Some(Command::Graph(args)) => commands::graph::run(&args, format),
         Some(Command::Predict(args)) => commands::predict::run(&args, format),
         Some(Command::Bench(args)) => commands::bench::run(&args, format),
+        Some(Command::Tune(args)) => commands::tune::run(&args, format),
         Some(Command::Import(args)) => commands::import::run(&args, format),
         Some(Command::Explain(args)) => commands::explain::run(&args),
     };

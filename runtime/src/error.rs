@@ -118,6 +118,15 @@ pub enum Error {
         available: String,
     },
 
+    /// A file that should hold measured times and does not.
+    #[error("`{}` holds no measured times: {reason}; make it anew with `cnn tune`", path.display())]
+    BadTuning {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// A kernel that does not exist.
     #[error("there is no algorithm `{name}`; the algorithms are: {known}")]
     UnknownAlgorithm {

@@ -16,10 +16,10 @@ mod tensor;
 mod weights;
 
 pub use decompose::{Decompose, Reference};
-pub use engine::{Algorithm, Isa, Program, StepInfo, Target, Threads};
+pub use engine::{Algorithm, Choice, Isa, Program, StepInfo, Target, Threads, Tuning};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
 pub use passes::PassSwitches;
-pub use session::{CompileOptions, Outputs, Session};
+pub use session::{CompileOptions, Outputs, Session, tune};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Weights;

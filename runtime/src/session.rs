@@ -1,6 +1,6 @@
 //! A network ready to run.
 
-use crate::engine::{Algorithm, Isa, Memory, Program, Target, Threads, collapse};
+use crate::engine::{Algorithm, Isa, Memory, Program, Target, Threads, Tuning, collapse};
 use crate::graph::Port;
 use crate::passes::PassSwitches;
 use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How a network is compiled and run. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`,
-/// `avx512`), `CNN_PASSES` (see [`PassSwitches`]), `CNN_THREADS` and `CNN_ALGORITHM`; and where that says nothing, it is
+/// `avx512`), `CNN_PASSES` (see [`PassSwitches`]), `CNN_THREADS`, `CNN_ALGORITHM` and `CNN_TUNING`, a file; and where that says nothing, it is
 /// the best this CPU has, all passes, and as many threads as the system lets this process run at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CompileOptions {
     /// The instruction set.
     pub isa: Option<Isa>,
@@ -24,6 +24,8 @@ pub struct CompileOptions {
     pub exact: bool,
     /// A kernel for every layer that it can run, in place of what the cost model chooses.
     pub algorithm: Option<Algorithm>,
+    /// Measured times by which kernels are chosen, in place of the cost model's.
+    pub tuning: Option<Arc<Tuning>>,
 }
 
 impl CompileOptions {
@@ -35,13 +37,20 @@ impl CompileOptions {
         }
     }
 
-    fn target(&self) -> Result<Target, Error> {
+    fn target(&self, threads: &Threads) -> Result<Target, Error> {
         let algorithm = match (self.algorithm, environment("CNN_ALGORITHM")) {
             (Some(algorithm), _) => Some(algorithm),
             (None, Some(name)) => Some(name.parse()?),
             (None, None) => None,
         };
-        Ok(Target { isa: self.isa()?, exact: self.exact, algorithm })
+        let isa = self.isa()?;
+        let tuning = match (&self.tuning, environment("CNN_TUNING")) {
+            (Some(tuning), _) => Some(tuning.clone()),
+            (None, Some(path)) => Some(Arc::new(Tuning::open(path)?)),
+            (None, None) => None,
+        };
+        let times = tuning.and_then(|tuning| tuning.times(isa, threads.count()).cloned());
+        Ok(Target { isa, exact: self.exact, algorithm, times })
     }
 
     fn threads(&self) -> Result<Arc<Threads>, Error> {
@@ -68,6 +77,26 @@ impl CompileOptions {
 fn environment(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.to_string_lossy().into_owned();
     (!value.is_empty()).then_some(value)
+}
+
+/// Measures the kernels of a network's layers, one after the other, and adds their times to a tuning: for
+/// [`CompileOptions::tuning`]. `observe` is told each layer's name before it is measured, how many are done, and how many
+/// there are to do.
+///
+/// # Errors
+/// See [`Session::new`].
+pub fn tune(
+    network: &Network,
+    weights: &Weights,
+    options: &CompileOptions,
+    tuning: &mut Tuning,
+    observe: impl FnMut(&str, usize, usize),
+) -> Result<(), Error> {
+    let mut graph = LayerGraph::from_network(network)?;
+    let (passes, threads) = (options.passes()?, options.threads()?);
+    let target = Target { times: None, ..options.target(&threads)? };
+    passes.run(&mut graph)?;
+    tuning.measure(&graph, weights, &target, &threads, observe)
 }
 
 /// A compiled network with the memory that one run needs.
@@ -134,7 +163,8 @@ impl Session {
     /// # Errors
     /// See [`Session::new`].
     pub fn from_graph(mut graph: LayerGraph, weights: &Weights, options: &CompileOptions) -> Result<Self, Error> {
-        let (target, passes, threads) = (options.target()?, options.passes()?, options.threads()?);
+        let (passes, threads) = (options.passes()?, options.threads()?);
+        let target = options.target(&threads)?;
         passes.run(&mut graph)?;
         Ok(Self::from_program(collapse(&mut graph, weights, &target, &threads)?, threads))
     }

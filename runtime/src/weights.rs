@@ -219,6 +219,11 @@ impl Weights {
         Ok(buffer)
     }
 
+    /// Lets go of all that has been packed; kernels keep what they have.
+    pub(crate) fn forget_packed(&self) {
+        lock(&self.0.packed).clear();
+    }
+
     /// A handle to a tensor that is used where it lies.
     pub(crate) fn shared(&self, name: &str) -> Result<SharedTensor, Error> {
         self.get(name)?;

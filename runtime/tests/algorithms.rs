@@ -17,7 +17,7 @@ fn every_option() -> impl Iterator<Item = CompileOptions> {
     let algorithms = std::iter::once(None).chain(Algorithm::ALL.map(Some));
     Isa::available().flat_map(move |isa| {
         let options = CompileOptions { isa: Some(isa), threads: Some(1), ..CompileOptions::default() };
-        algorithms.clone().map(move |algorithm| CompileOptions { algorithm, ..options })
+        algorithms.clone().map(move |algorithm| CompileOptions { algorithm, ..options.clone() })
     })
 }
 
@@ -109,7 +109,7 @@ fn threads_change_no_bit() {
     let input = formula::input(&[2, 3, 9, 7]);
     for options in every_option() {
         let run = |threads: usize| {
-            let options = CompileOptions { threads: Some(threads), ..options };
+            let options = CompileOptions { threads: Some(threads), ..options.clone() };
             let mut session = Session::new(joins, &weights, &options).unwrap();
             let outputs = session.run(&[&input]).unwrap();
             (0..outputs.len()).map(|i| outputs.get(i).to_tensor()).collect::<Vec<_>>()

@@ -64,6 +64,25 @@ pub struct Step {
     pub seconds: f64,
     /// Multiply-accumulates of one run.
     pub macs: u128,
+    /// The kernels that could run it, the chosen one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+}
+
+/// A kernel that could run a step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Choice {
+    pub algorithm: &'static str,
+    /// What the choice went by, for one example.
+    pub seconds: f64,
+    /// Whether `cnn tune` has measured them; the cost model's otherwise.
+    pub measured: bool,
+}
+
+impl From<cnn::Choice> for Choice {
+    fn from(choice: cnn::Choice) -> Self {
+        Self { algorithm: choice.algorithm, seconds: choice.seconds, measured: choice.is_measured }
+    }
 }
 
 impl Figures {

@@ -1,12 +1,13 @@
 //! The figures for people.
 
-use super::{Figures, Step};
+use super::{Choice, Figures, Step};
 use crate::number::{grouped, percent, size};
 
-const COLUMNS: usize = 7;
-const HEADER: [&str; COLUMNS] = ["layer", "kernel", "output", "ms", "share", "GFLOP/s", "of peak"];
+const COLUMNS: usize = 8;
+const HEADER: [&str; COLUMNS] = ["layer", "kernel", "output", "ms", "share", "GFLOP/s", "of peak", "chosen for"];
 /// The columns of words, which begin at the left; numbers end at the right.
 const WORDS: usize = 3;
+const REASON: usize = COLUMNS - 1;
 
 /// Longer names of kernels are cut.
 const KERNEL: usize = 44;
@@ -90,6 +91,7 @@ fn layers(figures: &Figures, steps: &[Step]) -> String {
         shape: Vec::new(),
         seconds: steps.iter().map(|step| step.seconds).sum(),
         macs: steps.iter().map(|step| step.macs).sum(),
+        choices: Vec::new(),
     };
     let cells = |step: &Step| {
         let rate = step.flops_per_second();
@@ -102,6 +104,7 @@ fn layers(figures: &Figures, steps: &[Step]) -> String {
             percent(if total.seconds > 0.0 { step.seconds / total.seconds } else { 0.0 }),
             of_work(format!("{:.1}", rate / 1e9)),
             of_work(percent(figures.of_peak(rate))),
+            reason(step),
         ]
     };
     let mut rows = vec![HEADER.map(str::to_owned)];
@@ -116,13 +119,21 @@ fn layers(figures: &Figures, steps: &[Step]) -> String {
             text += &rule;
         }
         let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            0..WORDS => format!("{cell:width$}"),
+            0..WORDS | REASON => format!("{cell:width$}"),
             _ => format!("{cell:>width$}"),
         });
         text += cells.collect::<Vec<_>>().join("  ").trim_end();
         text.push('\n');
     }
     text
+}
+
+/// What the choice of the kernel went by: `0.62 ms, blocked 2.01`, where a `~` marks the cost model's times.
+fn reason(step: &Step) -> String {
+    let Some((chosen, others)) = step.choices.split_first() else { return String::new() };
+    let time = |choice: &Choice| format!("{}{:.3}", if choice.measured { "" } else { "~" }, 1e3 * choice.seconds);
+    let others = others.iter().take(2).map(|choice| format!(", {} {}", choice.algorithm, time(choice)));
+    format!("{} {}{}", chosen.algorithm, time(chosen), others.collect::<String>())
 }
 
 fn cut(kernel: &str) -> String {
@@ -156,6 +167,7 @@ mod tests {
             shape: shape.to_vec(),
             seconds,
             macs,
+            choices: Vec::new(),
         };
         Figures {
             model: "Net".into(),

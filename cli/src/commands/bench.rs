@@ -1,7 +1,7 @@
 //! `cnn bench`
 
 use crate::args::{Bench, MessageFormat};
-use crate::bench::{self, Figures, Plan, Start, Step, Times, measure};
+use crate::bench::{self, Choice, Figures, Plan, Start, Step, Times, measure};
 use crate::failure::Failure;
 use crate::model::load_one;
 use crate::output::write_file;
@@ -22,7 +22,7 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
         None => bench::random_weights(&network)?,
     };
     let opened = clock.lap();
-    let mut session = Session::from_network(&network, &weights, &args.engine.options())?;
+    let mut session = Session::from_network(&network, &weights, &args.engine.options()?)?;
     let compiled = clock.lap();
     let inputs = match &args.inputs {
         Some(file) => read_inputs(&network, file)?,
@@ -103,6 +103,7 @@ fn profile(
             name: step.name,
             kernel: step.kernel,
             shape: step.shape.to_vec(),
+            choices: step.choices.into_iter().map(Choice::from).collect(),
             seconds: Times::of(&seconds).median,
         }
     };

@@ -11,3 +11,4 @@ pub mod import;
 pub mod new;
 pub mod predict;
 pub mod show;
+pub mod tune;

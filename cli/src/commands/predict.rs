@@ -27,7 +27,7 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
     };
     let preparation = Preparation::new(&input.shape, &args.picture)?;
     let weights = Weights::open(&args.weights)?;
-    let mut session = Session::from_network(&network, &weights, &args.engine.options())?;
+    let mut session = Session::from_network(&network, &weights, &args.engine.options()?)?;
     let shape = [&[1], &input.shape[..]].concat();
     let mut out = stdout().lock();
     let mut failed = false;

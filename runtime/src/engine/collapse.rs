@@ -8,7 +8,7 @@ use super::kernels::concat::Join;
 use super::kernels::{Call, Kernel};
 use super::layout::Layout;
 use super::place::{Placed, place};
-use super::program::{Area, Memory, Program, Step};
+use super::program::{Area, Choice, Memory, Program, Step};
 use super::select::{Candidate, Layer, is_alias, takes_activation, takes_batch_norm, takes_residual};
 use super::target::Target;
 use super::threads::Threads;
@@ -87,6 +87,7 @@ pub(crate) struct Draft {
     pub name: String,
     pub shape: Shape,
     pub kernel: Box<dyn Kernel>,
+    pub choices: Vec<Choice>,
     pub inputs: Vec<Source>,
     /// Elements of one example of the output.
     pub elements: usize,
@@ -118,7 +119,8 @@ fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Th
             Value::Step(step) => super::program::Source::Arena(Area { elements: source.elements, ..areas[step] }),
         };
         let inputs = draft.inputs.iter().map(source).collect();
-        steps.push(Step { name: draft.name, shape: draft.shape, kernel: draft.kernel, inputs, output: areas[step] });
+        let Draft { name, shape, kernel, choices, .. } = draft;
+        steps.push(Step { name, shape, kernel, choices, inputs, output: areas[step] });
     }
     Ok(Program {
         isa: target.isa,
@@ -131,26 +133,42 @@ fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Th
 }
 
 /// A node of the graph that makes a value.
-struct Made<'a> {
+pub(crate) struct Made<'a> {
     /// `None` for an input of the network.
-    layer: Option<&'a LayerOp>,
+    pub layer: Option<&'a LayerOp>,
     shape: Shape,
     /// Positions among the nodes that make values.
     inputs: Vec<usize>,
     parameters: Vec<String>,
-    candidates: Vec<Candidate>,
+    pub candidates: Vec<Candidate>,
     /// The chosen candidate; the layouts of inputs and output.
     chosen: usize,
     takes: Layout,
     makes: Layout,
 }
 
+impl Made<'_> {
+    /// The kernels that there are to choose from, the chosen one first, then by time.
+    fn choices(&self) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = Vec::new();
+        let mut order: Vec<&Candidate> = self.candidates.iter().collect();
+        order.sort_by(|a, b| a.way.cost.total_cmp(&b.way.cost));
+        for candidate in self.candidates.get(self.chosen).into_iter().chain(order) {
+            let (algorithm, seconds) = (candidate.algorithm(), candidate.way.cost);
+            if choices.iter().all(|choice| choice.algorithm != algorithm) {
+                choices.push(Choice { algorithm, seconds, is_measured: candidate.is_measured });
+            }
+        }
+        if choices.len() > 1 { choices } else { Vec::new() }
+    }
+}
+
 /// The steps of a program as they come to be.
-struct Drafts<'a> {
+pub(crate) struct Drafts<'a> {
     layers: &'a LayerGraph,
     target: &'a Target,
     /// In the order of the data's flow; layers that reach no output are left out.
-    made: Vec<Made<'a>>,
+    pub made: Vec<Made<'a>>,
     positions: HashMap<NodeIndex, usize>,
     steps: Vec<Draft>,
     /// The value at each position, and once more where it had to be reordered.
@@ -160,7 +178,7 @@ struct Drafts<'a> {
 
 impl<'a> Drafts<'a> {
     /// Collects the layers and chooses a kernel for each.
-    fn new(layers: &'a LayerGraph, target: &'a Target) -> Result<Self, Error> {
+    pub fn new(layers: &'a LayerGraph, target: &'a Target) -> Result<Self, Error> {
         let mut made: Vec<Made<'a>> = Vec::new();
         let mut positions = HashMap::new();
         let graph = &*layers.graph;
@@ -273,7 +291,8 @@ impl<'a> Drafts<'a> {
             Op::Concat(concat) if concat.dim == 1 => Some(starts(&inputs)),
             _ => None,
         };
-        self.steps.push(Draft { name: layer.path.clone(), shape: made.shape.clone(), kernel, inputs, elements, join });
+        let (name, shape, choices) = (layer.path.clone(), made.shape.clone(), made.choices());
+        self.steps.push(Draft { name, shape, kernel, choices, inputs, elements, join });
         Ok(Value::Step(self.steps.len() - 1))
     }
 
@@ -292,7 +311,7 @@ impl<'a> Drafts<'a> {
         let name = self.made[position].layer.map_or("input", |layer| layer.path.as_str()).to_owned();
         let kernel = Box::new(Reorder::new(&shape, layout, self.target.isa));
         let inputs = vec![Source { value, elements: self.elements(&shape, makes)? }];
-        self.steps.push(Draft { name, shape, kernel, inputs, elements, join: None });
+        self.steps.push(Draft { name, shape, kernel, choices: Vec::new(), inputs, elements, join: None });
         let value = Value::Step(self.steps.len() - 1);
         self.reordered.insert(position, value);
         Ok(Source { value, elements })
@@ -316,7 +335,7 @@ impl<'a> Drafts<'a> {
                     // An output that is an input as it came, or a padded value: the program copies it.
                     let (name, shape, elements) = (output.name.clone(), output.shape.clone(), source.elements);
                     let (kernel, inputs) = (Box::new(Copy), vec![source]);
-                    self.steps.push(Draft { name, shape, kernel, inputs, elements, join: None });
+                    self.steps.push(Draft { name, shape, kernel, choices: Vec::new(), inputs, elements, join: None });
                     Ok(self.steps.len() - 1)
                 }
             }
@@ -326,7 +345,7 @@ impl<'a> Drafts<'a> {
 }
 
 /// What the kernel of a layer is chosen by and made from.
-fn described<T>(
+pub(crate) fn described<T>(
     nodes: &[Made<'_>],
     position: usize,
     layer: &LayerOp,

@@ -15,11 +15,13 @@ mod select;
 mod simd;
 mod target;
 mod threads;
+mod tuning;
 
 pub use collapse::{ProgramOp, ProgramOutput, collapse};
 pub use isa::Isa;
 pub(crate) use program::Memory;
-pub use program::{Program, StepInfo};
+pub use program::{Choice, Program, StepInfo};
 pub(crate) use select::{takes_activation, takes_batch_norm, takes_residual};
 pub use target::{Algorithm, Target};
 pub use threads::{MAX_THREADS, Threads};
+pub use tuning::Tuning;

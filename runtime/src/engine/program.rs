@@ -29,6 +29,7 @@ pub(crate) struct Step {
     pub name: String,
     pub shape: cnn_ir::Shape,
     pub kernel: Box<dyn Kernel>,
+    pub choices: Vec<Choice>,
     /// At least one.
     pub inputs: Vec<Source>,
     pub output: Area,
@@ -61,7 +62,7 @@ impl Area {
 }
 
 /// What a step is, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepInfo {
     /// The full name of the layer; of an output that is an input as it came, the output's.
     pub name: String,
@@ -69,6 +70,19 @@ pub struct StepInfo {
     pub kernel: String,
     /// The output's shape for one example.
     pub shape: cnn_ir::Shape,
+    /// The kernels that could run the layer, the chosen one first; empty where there was nothing to choose.
+    pub choices: Vec<Choice>,
+}
+
+/// A kernel that could run a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Its name, as in [`Algorithm`](super::Algorithm).
+    pub algorithm: &'static str,
+    /// The seconds that the choice went by, for one example.
+    pub seconds: f64,
+    /// Whether they were measured; the cost model's otherwise.
+    pub is_measured: bool,
 }
 
 /// `@64`, or `@64+16` for a part of what lies at 64.
@@ -151,10 +165,11 @@ impl Program {
 
     /// The steps, in the order in which they run.
     pub fn steps(&self) -> impl ExactSizeIterator<Item = StepInfo> {
-        self.steps.iter().map(|Step { name, kernel, shape, .. }| StepInfo {
+        self.steps.iter().map(|Step { name, kernel, shape, choices, .. }| StepInfo {
             name: name.clone(),
             kernel: format!("{kernel:?}"),
             shape: shape.clone(),
+            choices: choices.clone(),
         })
     }
 

@@ -237,6 +237,8 @@ pub(crate) fn is_alias(op: &Op) -> bool {
 pub(crate) struct Candidate {
     row: &'static Row,
     pub way: Way,
+    /// Whether the cost was measured.
+    pub is_measured: bool,
 }
 
 impl Candidate {
@@ -263,7 +265,7 @@ pub(crate) fn candidates(layer: &Layer<'_>) -> Result<Vec<Candidate>, Error> {
     let ways = |row: &'static Row| {
         row.flow.layouts().iter().filter(|layouts| layer.fits(layouts)).map(move |&(takes, makes)| {
             let cost = cost(layer, row.algorithm);
-            Candidate { row, way: Way { takes, makes, cost } }
+            Candidate { row, way: Way { takes, makes, cost }, is_measured: false }
         })
     };
     let candidates: Vec<Candidate> = TABLE.iter().filter(fits).flat_map(ways).collect();

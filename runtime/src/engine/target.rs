@@ -2,12 +2,13 @@
 
 use super::Isa;
 use super::select::{Candidate, Layer, candidates};
+use super::tuning::{LayerTimes, key};
 use crate::Error;
 use std::fmt;
 use std::str::FromStr;
 
 /// What a program is compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// The instruction set.
     pub isa: Isa,
@@ -15,6 +16,8 @@ pub struct Target {
     pub exact: bool,
     /// A kernel that is chosen wherever it can run a layer, whatever the cost model says.
     pub algorithm: Option<Algorithm>,
+    /// Measured times, which go before those of the cost model.
+    pub(crate) times: Option<LayerTimes>,
 }
 
 /// A kernel that can be asked for: one of [`Algorithm::ALL`].
@@ -55,7 +58,7 @@ impl FromStr for Algorithm {
 impl Default for Target {
     /// The best instruction set of this CPU, and what the cost model finds.
     fn default() -> Self {
-        Self { isa: Isa::detect(), exact: false, algorithm: None }
+        Self { isa: Isa::detect(), exact: false, algorithm: None, times: None }
     }
 }
 
@@ -65,6 +68,13 @@ impl Target {
         let mut found = candidates(layer)?;
         if self.exact {
             found.retain(|candidate| !candidate.algorithm().starts_with("winograd"));
+        }
+        if let Some(times) = self.times.as_ref().and_then(|times| times.get(&key(layer))) {
+            for candidate in &mut found {
+                if let Some(&seconds) = times.get(candidate.algorithm()) {
+                    (candidate.way.cost, candidate.is_measured) = (seconds, true);
+                }
+            }
         }
         if let Some(Algorithm(algorithm)) = self.algorithm
             && found.iter().any(|candidate| candidate.algorithm() == algorithm)

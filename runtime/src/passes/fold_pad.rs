@@ -4,7 +4,6 @@ use crate::graph::{LayerOp, consumers, layers, op_at};
 use cnn_ir::Op;
 use cnn_ir::ops::{ConvSpec, PadMode, PadSpec};
 use luminal::graph::Graph;
-use luminal::prelude::petgraph::Direction;
 use luminal::prelude::petgraph::visit::EdgeRef;
 use luminal::prelude::{Compiler, NodeIndex, ToIdsMut};
 
