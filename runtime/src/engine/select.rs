@@ -62,7 +62,7 @@ impl Layer<'_> {
     /// Whether the values can lie in these layouts: only maps can be blocked.
     fn fits(&self, &(takes, makes): &(Layout, Layout)) -> bool {
         let is_map = |shape: &&[usize]| shape.len() == 3;
-        (takes == Layout::Plain || self.inputs.iter().all(|shape| is_map(shape)))
+        (takes == Layout::Plain || self.inputs.iter().all(is_map))
             && (makes == Layout::Plain || is_map(&self.output))
     }
 

@@ -1,9 +1,11 @@
 //! What a program is compiled for, and how its kernels are chosen.
 
 use super::Isa;
+use super::kernels::blocked::winograd_error::{LAYER_TOLERANCE, error};
 use super::select::{Candidate, Layer, candidates};
 use super::tuning::{LayerTimes, key};
 use crate::Error;
+use cnn_ir::Op;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,9 +68,14 @@ impl Target {
     /// The kernels that may run a layer, with the times that the choice goes by.
     pub(crate) fn candidates(&self, layer: &Layer<'_>) -> Result<Vec<Candidate>, Error> {
         let mut found = candidates(layer)?;
-        if self.exact {
-            found.retain(|candidate| !candidate.algorithm().starts_with("winograd"));
-        }
+        let wanted =
+            |candidate: &Candidate| self.algorithm.is_some_and(|Algorithm(name)| name == candidate.algorithm());
+        found.retain(|candidate| match (winograd_tile(candidate.algorithm()), layer.op) {
+            (Some(tile), Op::Conv2d(spec)) => {
+                !self.exact && (wanted(candidate) || error(tile, spec.in_channels) <= LAYER_TOLERANCE)
+            }
+            _ => true,
+        });
         if let Some(times) = self.times.as_ref().and_then(|times| times.get(&key(layer))) {
             for candidate in &mut found {
                 if let Some(&seconds) = times.get(candidate.algorithm()) {
@@ -84,4 +91,9 @@ impl Target {
         }
         Ok(found)
     }
+}
+
+/// The size of the tiles of a Winograd convolution, by its name.
+fn winograd_tile(algorithm: &str) -> Option<usize> {
+    algorithm.strip_prefix("winograd")?.parse().ok()
 }
