@@ -108,7 +108,7 @@ impl Compiler for FuseTanh {
         let nodes: Vec<_> = layers(graph).map(|(node, ..)| node).collect();
         for node in nodes {
             let op = graph.graph.node_weight_mut(node).unwrap();
-            op.as_any_mut().downcast_mut::<LayerOp>().unwrap().activation = Some(Activation::Tanh);
+            op.as_any_mut().downcast_mut::<LayerOp>().unwrap().activations.push(Activation::Tanh);
         }
     }
 }

@@ -57,7 +57,9 @@ cnn_ir::for_each_op!(dispatch);
 fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
     let mut largest = 0;
     for node in data_flow_order(graph, &[]) {
-        let Some(LayerOp { op, shape, norm, residual, activation, .. }) = op_at(graph, node).cloned() else { continue };
+        let Some(LayerOp { op, shape, norm, residual, activations, .. }) = op_at(graph, node).cloned() else {
+            continue;
+        };
         let mut sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
         let residual = if residual { sources.pop() } else { None };
         let norm_parameters = norm.as_ref().map_or(0, |norm| norm.parameters().len());
@@ -71,7 +73,7 @@ fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
         if let Some(residual) = residual {
             new = AddSpec::new().decompose(&mut cx, &[new, residual], &[], &shape);
         }
-        if let Some(activation) = activation {
+        for activation in activations {
             new = activation.op().decompose(&mut cx, &[new], &[], &shape);
         }
         debug_assert_eq!((&*new.shape, new.batched), (&*shape, true), "{op}");

@@ -363,7 +363,7 @@ pub(crate) fn described<T>(
         parameters: &made.parameters,
         norm: layer.norm.as_ref(),
         residual: layer.residual,
-        activation: layer.activation,
+        activations: &layer.activations,
         isa,
     })
 }
@@ -382,7 +382,7 @@ fn layer_fits(layer: &LayerOp) -> Result<(), Error> {
     if layer.residual && !takes_residual(&layer.op) {
         return Err(error(&layer.path, "its kernel cannot add another value"));
     }
-    if layer.activation.is_some() && !takes_activation(&layer.op) {
+    if !layer.activations.is_empty() && !takes_activation(&layer.op) {
         return Err(error(&layer.path, "its kernel cannot apply an activation"));
     }
     Ok(())

@@ -47,7 +47,7 @@ pub(crate) struct Layer<'a> {
     pub norm: Option<&'a BatchNormSpec>,
     /// Whether a last input is added to the output, in its shape and layout, before the activation.
     pub residual: bool,
-    pub activation: Option<Activation>,
+    pub activations: &'a [Activation],
     pub isa: Isa,
 }
 
@@ -62,13 +62,12 @@ impl Layer<'_> {
     /// Whether the values can lie in these layouts: only maps can be blocked.
     fn fits(&self, &(takes, makes): &(Layout, Layout)) -> bool {
         let is_map = |shape: &&[usize]| shape.len() == 3;
-        (takes == Layout::Plain || self.inputs.iter().all(is_map))
-            && (makes == Layout::Plain || is_map(&self.output))
+        (takes == Layout::Plain || self.inputs.iter().all(is_map)) && (makes == Layout::Plain || is_map(&self.output))
     }
 
     /// What the kernel has to apply to its output.
     pub fn epilogue(&self) -> Epilogue {
-        Epilogue::new(self.activation, self.isa)
+        Epilogue::new(self.activations, self.isa)
     }
 
     pub fn error(&self, reason: &str) -> Error {
@@ -215,7 +214,8 @@ pub(crate) fn takes_activation(op: &Op) -> bool {
     let is_conv = matches!(op, Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_));
     let is_transposed = matches!(op, Op::ConvTranspose1d(_) | Op::ConvTranspose2d(_) | Op::ConvTranspose3d(_));
     let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_));
-    is_conv || is_transposed || is_norm || matches!(op, Op::Dense(_) | Op::Add(_) | Op::Mul(_))
+    let is_activation = Activation::from_op(op).is_some();
+    is_conv || is_transposed || is_norm || is_activation || matches!(op, Op::Dense(_) | Op::Add(_) | Op::Mul(_))
 }
 
 /// Operators all of whose kernels can add another value to what they make.

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// A pool of threads. The thread that asks for a region works in it, so a pool of one has no thread of its own.
@@ -34,6 +34,9 @@ const SPINS: usize = 1 << 11;
 /// In the gate: whether the region is open, and above it how many workers are inside.
 const OPEN: u64 = 1;
 const ENTRANT: u64 = 2;
+
+/// Multiply-adds of about ten times what a region costs: some 20 µs.
+const WORTH: usize = 1 << 20;
 
 type Task<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
@@ -88,6 +91,12 @@ impl Threads {
     /// The calling thread alone.
     pub fn one() -> Self {
         Self { state: Arc::default(), workers: Vec::new(), busy: AtomicBool::new(false) }
+    }
+
+    /// These threads, or the calling one alone for fewer multiply-adds than are worth waking another for.
+    pub(crate) fn for_work(&self, multiply_adds: usize) -> &Self {
+        static ALONE: LazyLock<Threads> = LazyLock::new(Threads::one);
+        if multiply_adds < WORTH { &ALONE } else { self }
     }
 
     /// As many as the system lets this process run at once.

@@ -168,7 +168,7 @@ impl LayerGraph {
         });
         sources.extend(parameters.iter().zip(&tensors).map(|(node, tensor)| (*node, tracker(&tensor.shape))));
         let (op, shape) = (op.clone(), shape.clone());
-        Ok(Some(self.add_node(LayerOp { path, op, shape, norm: None, residual: false, activation: None }, &sources)))
+        Ok(Some(self.add_node(LayerOp::new(path, op, shape), &sources)))
     }
 
     fn add_node(&mut self, op: impl Operator + 'static, sources: &[(NodeIndex, ShapeTracker)]) -> NodeIndex {

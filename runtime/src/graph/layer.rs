@@ -46,11 +46,16 @@ pub struct LayerOp {
     pub norm: Option<BatchNormSpec>,
     /// Whether a pass has put a sum behind that: the last of the layer's values is added to the result.
     pub residual: bool,
-    /// What a pass has fused behind that: it is applied to every element of the result.
-    pub activation: Option<Activation>,
+    /// What a pass has fused behind that: each is applied to every element of the result, one after the other.
+    pub activations: Vec<Activation>,
 }
 
 impl LayerOp {
+    /// A layer as the network has it.
+    pub fn new(path: String, op: Op, shape: Shape) -> Self {
+        Self { path, op, shape, norm: None, residual: false, activations: Vec::new() }
+    }
+
     /// The op's parameters, then those of the batch norm.
     pub fn parameters(&self) -> Vec<TensorSpec> {
         let norm = self.norm.as_ref().map(OpSpec::parameters);
@@ -130,7 +135,7 @@ impl fmt::Debug for LayerOp {
         if self.residual {
             write!(f, " + {}", Op::from(AddSpec::new()))?;
         }
-        self.activation.map_or(Ok(()), |activation| write!(f, " + {}", activation.op()))
+        self.activations.iter().try_for_each(|activation| write!(f, " + {}", activation.op()))
     }
 }
 

@@ -14,7 +14,7 @@ pub struct FoldBatchNorm;
 impl Compiler for FoldBatchNorm {
     fn compile<T: ToIdsMut>(&self, graph: &mut Graph, mut remap: T) {
         let norms: Vec<NodeIndex> = layers(graph)
-            .filter(|(_, layer, _)| matches!(layer.op, Op::BatchNorm(_)) && layer.activation.is_none())
+            .filter(|(_, layer, _)| matches!(layer.op, Op::BatchNorm(_)) && layer.activations.is_empty())
             .map(|(node, ..)| node)
             .collect();
         for node in norms {
@@ -24,7 +24,7 @@ impl Compiler for FoldBatchNorm {
                 continue;
             };
             let foldable = op_at(graph, source).is_some_and(|layer: &LayerOp| {
-                layer.norm.is_none() && !layer.residual && layer.activation.is_none() && takes_batch_norm(&layer.op)
+                layer.norm.is_none() && !layer.residual && layer.activations.is_empty() && takes_batch_norm(&layer.op)
             });
             if !foldable || graph.to_retrieve.contains(&source) || consumers(graph, source).len() != 1 {
                 continue;

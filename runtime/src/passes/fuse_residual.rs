@@ -15,7 +15,7 @@ pub struct FuseResidual;
 impl Compiler for FuseResidual {
     fn compile<T: ToIdsMut>(&self, graph: &mut Graph, mut remap: T) {
         let sums: Vec<NodeIndex> = layers(graph)
-            .filter(|(_, layer, _)| matches!(layer.op, Op::Add(_)) && layer.activation.is_none())
+            .filter(|(_, layer, _)| matches!(layer.op, Op::Add(_)) && layer.activations.is_empty())
             .map(|(node, ..)| node)
             .collect();
         for node in sums {
@@ -23,7 +23,7 @@ impl Compiler for FuseResidual {
             let takes = |&(value, other): &(NodeIndex, NodeIndex)| {
                 let layer = op_at::<LayerOp>(graph, value);
                 let is_free =
-                    |layer: &LayerOp| !layer.residual && layer.activation.is_none() && takes_residual(&layer.op);
+                    |layer: &LayerOp| !layer.residual && layer.activations.is_empty() && takes_residual(&layer.op);
                 value != other
                     && layer.is_some_and(is_free)
                     && !graph.to_retrieve.contains(&value)

@@ -113,7 +113,7 @@ impl ConvTranspose {
             Conv2dSpec { groups: spec.groups, bias: false, ..Conv2dSpec::new(in_channels, product_channels, [1, 1]) };
         // The places of a pointwise convolution may be seen as a map.
         let (input, output) = ([in_channels, depth * height, width], [product_channels, depth * height, width]);
-        let products = Layer { input: &input, output: &output, activation: None, ..*layer };
+        let products = Layer { input: &input, output: &output, activations: &[], ..*layer };
         let products = Conv2d::arranged(&pointwise, &products, weights, "transposed, ", |w| transpose(w, &geometry))?;
         let bias = if spec.bias { Some(weights.shared(layer.parameter("bias")?)?) } else { None };
         Ok(Self { products, scatter: scatter_of(layer.isa), geometry, bias, epilogue: layer.epilogue() })

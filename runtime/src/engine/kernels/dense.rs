@@ -255,7 +255,7 @@ mod tests {
                     parameters: &parameters,
                     norm: None,
                     residual: false,
-                    activation: None,
+                    activations: &[],
                     isa,
                 };
                 let kernel = Dense::new(&spec, &layer, &weights)?;

@@ -17,7 +17,7 @@ impl Residual {
         let Some((_, inputs)) = layer.inputs.split_last() else {
             return Err(layer.error("it adds a value that it does not have"));
         };
-        let kernel = select(&Layer { inputs, residual: false, activation: None, ..*layer }, weights)?;
+        let kernel = select(&Layer { inputs, residual: false, activations: &[], ..*layer }, weights)?;
         Ok(Self { kernel, sum: Arithmetic::add(&Layer { inputs: &[layer.output; 2], ..*layer }) })
     }
 }

@@ -13,7 +13,6 @@ use crate::engine::kernels::gemm::{cut, round_up};
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
 use crate::engine::threads::{Shared, Threads};
-use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::ops::Conv2dSpec;
 use std::ops::Range;
@@ -33,9 +32,6 @@ pub(crate) struct BlockedConv2d {
     bias: Option<Arc<Buffer>>,
     residual: bool,
     epilogue: Epilogue,
-    /// What tiles clamp to; whether that is the whole epilogue.
-    limits: [f32; 2],
-    clamps: bool,
 }
 
 /// Whether the kernel can take a layer whose input is blocked.
@@ -70,11 +66,6 @@ impl BlockedConv2d {
             padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
             Ok(padded)
         })?;
-        let (limits, clamps) = match layer.activation {
-            Some(Activation::Relu) => ([0.0, f32::INFINITY], true),
-            Some(Activation::Relu6) => ([0.0, 6.0], true),
-            other => ([f32::NEG_INFINITY, f32::INFINITY], other.is_none()),
-        };
         Ok(Self {
             fill: fill_of(layer.isa, is_plain),
             offsets: plan.offsets(),
@@ -83,8 +74,6 @@ impl BlockedConv2d {
             bias,
             residual: layer.residual,
             epilogue: layer.epilogue(),
-            limits,
-            clamps,
         })
     }
 
@@ -143,6 +132,7 @@ impl BlockedConv2d {
         };
         let (lines, line) = if plan.is_one_line() { (1, rows.len() * width) } else { (rows.len(), width) };
         let [taps, channels, rest_taps, rest_channels] = plan.sums();
+        let [low, high] = self.epilogue.limits();
         for blocks in cut(plan.blocks, plan.tile_blocks).skip(tiles.start).take(tiles.len()) {
             let first = group * plan.blocks + blocks.start;
             let start = blocks.start * plane + rows.start * width * lanes;
@@ -158,8 +148,8 @@ impl BlockedConv2d {
                 residual: null(),
                 output: std::ptr::null_mut(),
                 block_stride: plane,
-                low: self.limits[0],
-                high: self.limits[1],
+                low,
+                high,
             };
             for row in 0..lines {
                 for pixels in cut(line, plan.tiles.max_pixels(blocks.len())) {
@@ -181,13 +171,13 @@ impl BlockedConv2d {
                     }
                 }
             }
-            if !self.clamps {
+            if let Some(functions) = self.epilogue.beyond_limits() {
                 for block in 0..blocks.len() {
                     // SAFETY: the rows of one block, of this task's part of the output.
                     let part = unsafe {
                         std::slice::from_raw_parts_mut(output.add(start + block * plane), rows.len() * width * lanes)
                     };
-                    self.epilogue.apply(part);
+                    functions.apply(part);
                 }
             }
         }
@@ -216,7 +206,9 @@ impl Kernel for BlockedConv2d {
 
     fn run(&self, call: Call<'_>) {
         let residual = self.residual.then(|| call.others.get(0));
-        self.compute(call.batch, call.input, residual, call.output, call.scratch, call.threads);
+        let work = call.output.len() * self.plan.depth();
+        let threads = call.threads.for_work(work);
+        self.compute(call.batch, call.input, residual, call.output, call.scratch, threads);
     }
 }
 

@@ -146,7 +146,7 @@ impl Plan {
     }
 
     /// Steps of a sum.
-    fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.channels[0] * self.taps[0] * self.taps[1]
     }
 

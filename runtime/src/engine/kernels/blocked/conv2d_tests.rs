@@ -3,6 +3,7 @@
 use super::*;
 use crate::Tensor;
 use crate::engine::Isa;
+use crate::graph::Activation;
 use cnn_ir::{Op, OpSpec, Shape};
 
 #[derive(Clone, Copy)]
@@ -132,7 +133,7 @@ fn check(case: &Case, isa: Isa, is_plain: bool) -> Result<(), Error> {
         parameters: &["weight".to_owned(), "bias".to_owned()][..1 + usize::from(case.bias)],
         norm: None,
         residual: case.residual,
-        activation: case.activation,
+        activations: case.activation.as_slice(),
         isa,
     };
     let convolution = match is_plain {

@@ -47,7 +47,7 @@ impl<'a> Case<'a> {
             output: &self.output,
             parameters: &self.parameters,
             norm: None,
-            activation: self.activation,
+            activations: self.activation.as_slice(),
             residual: self.residual,
             isa: self.isa,
         }

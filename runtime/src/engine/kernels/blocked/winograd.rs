@@ -16,7 +16,6 @@ use crate::engine::kernels::gemm::{cut, round_up};
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
 use crate::engine::threads::{Shared, Threads};
-use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::ops::{Conv2dSpec, PadMode};
 use std::ops::Range;
@@ -47,10 +46,7 @@ pub(crate) struct Winograd {
     /// For P = 1, 2, …: where the blocks of input channels lie in the transformed input of P tiles.
     offsets: Vec<u32>,
     residual: bool,
-    /// What the output's transform clamps to; an activation that is no such limit is applied at the end.
-    limits: [f32; 2],
-    activation: Epilogue,
-    rest: Option<Epilogue>,
+    epilogue: Epilogue,
 }
 
 /// Whether F(tile×tile, 3×3) can compute this layer.
@@ -102,7 +98,6 @@ impl Winograd {
             _ => Arc::new(pack(&[])?),
         };
         let most_pixels = (1..=tiles.max_blocks()).map(|blocks| tiles.max_pixels(blocks)).max().unwrap_or(1);
-        let limits = limits(layer.activation);
         Ok(Self {
             m,
             tiles,
@@ -117,9 +112,7 @@ impl Winograd {
                 .flat_map(|pixels| (0..grid.in_blocks).map(move |block| (block * pixels * lanes) as u32))
                 .collect(),
             residual: layer.residual,
-            limits: limits.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]),
-            activation: layer.epilogue(),
-            rest: limits.is_none().then(|| layer.epilogue()),
+            epilogue: layer.epilogue(),
         })
     }
 
@@ -242,11 +235,11 @@ impl Winograd {
                 }
             });
         }
-        if let Some(activation) = &self.rest {
+        if let Some(functions) = self.epilogue.beyond_limits() {
             const CHUNK: usize = 1 << 14;
             threads.run(elements.div_ceil(CHUNK), |task, _| {
                 // SAFETY: the tasks' chunks do not overlap, and nothing else uses the output now.
-                activation.apply(unsafe { run.output.part(task * CHUNK..elements.min((task + 1) * CHUNK)) });
+                functions.apply(unsafe { run.output.part(task * CHUNK..elements.min((task + 1) * CHUNK)) });
             });
         }
     }
@@ -328,6 +321,7 @@ impl Winograd {
 
     fn transform_output(&self, run: &Run<'_>, tiles: Range<usize>, parts: Range<usize>, group: usize, sums: *mut f32) {
         let Plan { pixels, slice, sum_stride, .. } = run.plan;
+        let [low, high] = self.epilogue.limits();
         let transform = OutputTiles {
             grid: &self.grid,
             tiles: tiles.start + parts.start * pixels..tiles.end.min(tiles.start + parts.end * pixels),
@@ -338,8 +332,8 @@ impl Winograd {
             bias: self.bias.as_slice().as_ptr(),
             residual: run.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
             output: run.output.as_ptr(),
-            low: self.limits[0],
-            high: self.limits[1],
+            low,
+            high,
         };
         // SAFETY: the instruction set was checked. The sums of these tiles and blocks were just computed; the output
         // and the residual hold their examples, and no other task writes the same pixels of these blocks.
@@ -354,13 +348,14 @@ impl Kernel for Winograd {
 
     fn run(&self, call: Call<'_>) {
         let residual = self.residual.then(|| call.others.get(0));
-        self.convolve(call.batch, call.input, residual, call.output, call.scratch, call.threads);
+        let threads = call.threads.for_work(call.output.len() * self.in_channels * 9);
+        self.convolve(call.batch, call.input, residual, call.output, call.scratch, threads);
     }
 }
 
 impl std::fmt::Debug for Winograd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.activation.name(&format!("conv2d_winograd{}", self.m), f)
+        self.epilogue.name(&format!("conv2d_winograd{}", self.m), f)
     }
 }
 
@@ -368,14 +363,4 @@ impl std::fmt::Debug for Winograd {
 fn group_blocks(tiles: &Tiles) -> usize {
     let sums = |blocks: &usize| blocks * tiles.max_pixels(*blocks);
     (1..=tiles.max_blocks()).max_by_key(sums).unwrap_or(1)
-}
-
-/// What an activation clamps to; `None` when it does something else.
-fn limits(activation: Option<Activation>) -> Option<[f32; 2]> {
-    match activation {
-        None => Some([f32::NEG_INFINITY, f32::INFINITY]),
-        Some(Activation::Relu) => Some([0.0, f32::INFINITY]),
-        Some(Activation::Relu6) => Some([0.0, 6.0]),
-        Some(_) => None,
-    }
 }

@@ -46,7 +46,7 @@ impl Problem {
             parameters: &parameters,
             norm: None,
             residual: self.residual,
-            activation: self.activation,
+            activations: self.activation.as_slice(),
             isa,
         };
         assert!(applies(&self.spec, &layer, m));
