@@ -17,7 +17,9 @@ pub struct CompileOptions {
     pub isa: Option<Isa>,
     /// Which passes run.
     pub passes: Option<PassSwitches>,
-    /// How many threads work on one run, the caller's among them. Results do not depend on it.
+    /// How many threads work on one run, the caller's among them. Results do not depend on it. All sessions of a process
+    /// with the same number share one pool; a run that finds it in use goes on alone, so that a program with threads of
+    /// its own never has more at work than those and the pool's.
     pub threads: Option<usize>,
     /// Whether convolutions are computed as they are defined, never by Winograd's algorithm, which takes fewer
     /// multiplications and rounds differently.
@@ -62,7 +64,7 @@ impl CompileOptions {
             })?,
             (None, None) => Threads::available(),
         };
-        Threads::new(count).map(Arc::new)
+        Threads::shared(count)
     }
 
     fn passes(&self) -> Result<PassSwitches, Error> {

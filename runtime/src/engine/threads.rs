@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 /// A pool of threads. The thread that asks for a region works in it, so a pool of one has no thread of its own.
@@ -85,6 +85,22 @@ impl Threads {
             // Dropping the pool ends those that have started.
             pool.workers.push(started.map_err(|error| Error::Threads { count, reason: error.to_string() })?);
         }
+        Ok(pool)
+    }
+
+    /// The pool of this many threads that all sessions of the process share; made when there is none yet.
+    ///
+    /// # Errors
+    /// See [`Threads::new`].
+    pub fn shared(count: usize) -> Result<Arc<Self>, Error> {
+        static POOLS: Mutex<Vec<Weak<Threads>>> = Mutex::new(Vec::new());
+        let mut pools = lock(&POOLS);
+        pools.retain(|pool| pool.strong_count() > 0);
+        if let Some(pool) = pools.iter().filter_map(Weak::upgrade).find(|pool| pool.count() == count) {
+            return Ok(pool);
+        }
+        let pool = Arc::new(Self::new(count)?);
+        pools.push(Arc::downgrade(&pool));
         Ok(pool)
     }
 
@@ -326,6 +342,14 @@ mod tests {
         let run = || threads.run(8, |number, _| assert!(number != 5));
         assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
         threads.run(8, |_, _| {});
+        Ok(())
+    }
+
+    #[test]
+    fn sessions_of_one_count_share_a_pool_while_it_lives() -> Result<(), Error> {
+        let (one, other) = (Threads::shared(4)?, Threads::shared(4)?);
+        assert!(Arc::ptr_eq(&one, &other));
+        assert!(!Arc::ptr_eq(&one, &Threads::shared(3)?));
         Ok(())
     }
 
