@@ -103,6 +103,9 @@ fn bench_measures_a_network_and_its_layers() {
     let layers = figures["layers"].as_array().unwrap();
     let macs: u64 = layers.iter().map(|layer| layer["macs"].as_u64().unwrap()).sum();
     assert_eq!(macs, 3 * 416_520, "every layer's arithmetic has a step: {layers:?}");
+    let limits: f64 = layers.iter().map(|layer| layer["limit_seconds"].as_f64().unwrap()).sum();
+    let limit = figures["limit"]["seconds"].as_f64().unwrap();
+    assert!(limit > 0.0 && (limit / limits - 1.0).abs() < 1e-9, "the layers' limits sum up: {limit} {layers:?}");
     let outputs = fs::read(workspace.path("y.safetensors")).unwrap();
     assert_eq!(safetensors::SafeTensors::deserialize(&outputs).unwrap().tensor("logits").unwrap().shape(), [3, 10]);
 

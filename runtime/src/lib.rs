@@ -16,7 +16,7 @@ mod tensor;
 mod weights;
 
 pub use decompose::{Decompose, Reference};
-pub use engine::{Algorithm, Choice, Isa, Program, StepInfo, Target, Threads, Tuning};
+pub use engine::{Algorithm, Choice, Isa, Limit, Machine, Program, StepInfo, Target, Threads, Tuning};
 pub use error::{Error, WeightsMismatch};
 pub use graph::{LayerGraph, LuminalBuilder};
 pub use passes::PassSwitches;

@@ -21,6 +21,7 @@ pub struct Figures {
     pub flops_per_second: f64,
     /// What one core does at most with this instruction set, measured at the same time.
     pub peak_flops_per_second: f64,
+    pub limit: Limits,
     pub start: Start,
     pub weight_bytes: u64,
     /// Values between layers, outputs and the kernels' scratch memory, for this batch.
@@ -52,6 +53,21 @@ impl Start {
     }
 }
 
+/// Seconds that a run takes at least on this machine, by the threads that it has: sums over the steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Limits {
+    /// Of each step the longer of arithmetic and bytes.
+    pub seconds: f64,
+    /// Multiplications of the algorithms that can be fastest, at the peak.
+    pub arithmetic: f64,
+    /// The same of the direct algorithms.
+    pub direct: f64,
+    /// Weights, inputs and outputs of each step, at the rates at which so many bytes can be read.
+    pub bytes: f64,
+    /// The rate at which weights are read, bytes per second.
+    pub weights_per_second: f64,
+}
+
 /// A step of the program.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
@@ -64,6 +80,8 @@ pub struct Step {
     pub seconds: f64,
     /// Multiply-accumulates of one run.
     pub macs: u128,
+    /// The least time on this machine.
+    pub limit_seconds: f64,
     /// The kernels that could run it, the chosen one first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
@@ -92,6 +110,19 @@ impl Figures {
     }
 }
 
+impl Limits {
+    /// The sums over these steps.
+    pub fn of(steps: impl IntoIterator<Item = cnn::Limit>, weights_per_second: f64) -> Self {
+        steps.into_iter().fold(Self { weights_per_second, ..Self::default() }, |sum, step| Self {
+            seconds: sum.seconds + step.seconds(),
+            arithmetic: sum.arithmetic + step.arithmetic,
+            direct: sum.direct + step.direct,
+            bytes: sum.bytes + step.bytes,
+            ..sum
+        })
+    }
+}
+
 impl Step {
     /// Zero for steps that have no multiply-accumulates.
     pub fn flops_per_second(&self) -> f64 {
@@ -104,4 +135,17 @@ pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_sum_up_step_by_step() {
+        let steps = [(3.0, 2.0, 1.0), (0.5, 0.5, 4.0)];
+        let steps = steps.map(|(direct, arithmetic, bytes)| cnn::Limit { direct, arithmetic, bytes });
+        let expected = Limits { seconds: 6.0, arithmetic: 2.5, direct: 3.5, bytes: 5.0, weights_per_second: 7.0 };
+        assert_eq!(Limits::of(steps, 7.0), expected);
+    }
 }

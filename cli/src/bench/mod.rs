@@ -5,7 +5,7 @@ mod random;
 mod table;
 mod times;
 
-pub use figures::{Choice, Figures, Start, Step, peak_memory};
+pub use figures::{Choice, Figures, Limits, Start, Step, peak_memory};
 pub use random::{random_inputs, random_weights};
 pub use table::text;
 pub use times::{Plan, Times, measure};

@@ -1,10 +1,11 @@
 //! The figures for people.
 
-use super::{Choice, Figures, Step};
+use super::{Choice, Figures, Limits, Step};
 use crate::number::{grouped, percent, size};
 
-const COLUMNS: usize = 8;
-const HEADER: [&str; COLUMNS] = ["layer", "kernel", "output", "ms", "share", "GFLOP/s", "of peak", "chosen for"];
+const COLUMNS: usize = 9;
+const HEADER: [&str; COLUMNS] =
+    ["layer", "kernel", "output", "ms", "share", "GFLOP/s", "of peak", "of limit", "chosen for"];
 /// The columns of words, which begin at the left; numbers end at the right.
 const WORDS: usize = 3;
 const REASON: usize = COLUMNS - 1;
@@ -50,6 +51,7 @@ pub fn text(figures: &Figures) -> String {
                 figures.isa
             ),
         ),
+        ("limit", limit(figures)),
         (
             "start",
             format!(
@@ -83,6 +85,20 @@ pub fn text(figures: &Figures) -> String {
     text
 }
 
+/// What the machine allows, and how much of it is reached.
+fn limit(figures: &Figures) -> String {
+    let Limits { seconds, arithmetic, direct, bytes, weights_per_second } = figures.limit;
+    format!(
+        "{} on this machine, {} of the time: arithmetic {} (direct {}), bytes {} with weights at {:.1} GB/s",
+        ms(seconds),
+        share(seconds, figures.seconds.median),
+        ms(arithmetic),
+        ms(direct),
+        ms(bytes),
+        weights_per_second / 1e9
+    )
+}
+
 /// A row per step, in the order in which they run, and their sum.
 fn layers(figures: &Figures, steps: &[Step]) -> String {
     let total = Step {
@@ -91,6 +107,7 @@ fn layers(figures: &Figures, steps: &[Step]) -> String {
         shape: Vec::new(),
         seconds: steps.iter().map(|step| step.seconds).sum(),
         macs: steps.iter().map(|step| step.macs).sum(),
+        limit_seconds: steps.iter().map(|step| step.limit_seconds).sum(),
         choices: Vec::new(),
     };
     let cells = |step: &Step| {
@@ -101,9 +118,10 @@ fn layers(figures: &Figures, steps: &[Step]) -> String {
             cut(&step.kernel),
             step.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×"),
             format!("{:.3}", 1e3 * step.seconds),
-            percent(if total.seconds > 0.0 { step.seconds / total.seconds } else { 0.0 }),
+            share(step.seconds, total.seconds),
             of_work(format!("{:.1}", rate / 1e9)),
             of_work(percent(figures.of_peak(rate))),
+            if step.limit_seconds > 0.0 { share(step.limit_seconds, step.seconds) } else { "–".into() },
             reason(step),
         ]
     };
@@ -136,6 +154,11 @@ fn reason(step: &Step) -> String {
     format!("{} {}{}", chosen.algorithm, time(chosen), others.collect::<String>())
 }
 
+/// A part of a whole that may be nothing.
+fn share(part: f64, whole: f64) -> String {
+    percent(if whole > 0.0 { part / whole } else { 0.0 })
+}
+
 fn cut(kernel: &str) -> String {
     match kernel.char_indices().nth(KERNEL) {
         Some((end, _)) => format!("{}…", kernel[..end].trim_end()),
@@ -161,12 +184,13 @@ mod tests {
     use crate::bench::{Start, Times};
 
     fn figures() -> Figures {
-        let step = |name: &str, kernel: &str, shape: &[usize], seconds, macs| Step {
+        let step = |name: &str, kernel: &str, shape: &[usize], seconds, macs, limit_seconds| Step {
             name: name.into(),
             kernel: kernel.into(),
             shape: shape.to_vec(),
             seconds,
             macs,
+            limit_seconds,
             choices: Vec::new(),
         };
         Figures {
@@ -180,18 +204,26 @@ mod tests {
             macs: 100_000_000,
             flops_per_second: 50e9,
             peak_flops_per_second: 80e9,
+            limit: Limits {
+                seconds: 0.002_1,
+                arithmetic: 0.001_9,
+                direct: 0.002_5,
+                bytes: 0.000_4,
+                weights_per_second: 25e9,
+            },
             start: Start { read: 0.000_05, weights: 0.5, compile: 0.002, first_run: 0.005 },
             weight_bytes: 1_200_000,
             arena_bytes: 3_000,
             peak_memory_bytes: Some(9_000_000),
             layers: Some(vec![
-                step("features.0", "conv2d_gemm + Relu", &[64, 112, 112], 0.003, 100_000_000),
+                step("features.0", "conv2d_gemm + Relu", &[64, 112, 112], 0.003, 100_000_000, 0.002_1),
                 step(
                     "pool",
                     "a kernel that tells a great deal more of itself than a table holds",
                     &[64, 56, 56],
                     0.001,
                     0,
+                    0.0,
                 ),
             ]),
         }

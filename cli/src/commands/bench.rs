@@ -1,11 +1,11 @@
 //! `cnn bench`
 
 use crate::args::{Bench, MessageFormat};
-use crate::bench::{self, Choice, Figures, Plan, Start, Step, Times, measure};
+use crate::bench::{self, Choice, Figures, Limits, Plan, Start, Step, Times, measure};
 use crate::failure::Failure;
 use crate::model::load_one;
 use crate::output::write_file;
-use cnn::{Network, Session, Tensor, Weights};
+use cnn::{Limit, Machine, Network, Session, Tensor, Weights};
 use std::collections::HashMap;
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -38,8 +38,17 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
     }
 
     let (seconds, _) = measure(plan, || Ok(session.run(&inputs).map(drop)?))?;
-    let layers = if args.layers { Some(profile(&network, &mut session, &inputs, batch, plan)?) } else { None };
+    // Before the machine is measured, which takes memory of its own.
+    let peak_memory_bytes = bench::peak_memory();
     let isa = session.program().isa();
+    let machine = Machine::measure(isa, session.threads())?;
+    let work = work(&network, &session, machine.limits(&network, isa, batch, args.engine.exact));
+    let weight_bytes = network.memory().weights;
+    let limit = Limits::of(work.iter().map(|work| work.limit), machine.rate(weight_bytes as f64));
+    let layers = match args.layers {
+        true => Some(profile(&mut session, &inputs, batch, &work, plan)?),
+        false => None,
+    };
     let macs = u128::from(network.cost().macs) * batch as u128;
     let rate = |amount: f64| if seconds.median > 0.0 { amount / seconds.median } else { 0.0 };
     let figures = Figures {
@@ -51,12 +60,13 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
         examples_per_second: rate(batch as f64),
         macs,
         flops_per_second: rate(2.0 * macs as f64),
-        peak_flops_per_second: isa.peak_flops()?,
+        peak_flops_per_second: machine.flops / session.threads() as f64,
+        limit,
         seconds,
         start,
-        weight_bytes: network.memory().weights,
+        weight_bytes,
         arena_bytes: session.arena_bytes(batch),
-        peak_memory_bytes: bench::peak_memory(),
+        peak_memory_bytes,
         layers,
     };
     let mut out = stdout().lock();
@@ -84,22 +94,39 @@ impl Clock {
     }
 }
 
+/// What a step has to do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Work {
+    /// For one example.
+    macs: u64,
+    limit: Limit,
+}
+
+/// The work of every step, of which `limits` has those of the layers.
+fn work(network: &Network, session: &Session, limits: Vec<Limit>) -> Vec<Work> {
+    let layers = limits.into_iter().enumerate().map(|(layer, limit)| {
+        let macs = network.layer_cost(layer).macs;
+        (network.path(layer), Work { macs, limit })
+    });
+    let mut layers: HashMap<String, Work> = layers.collect();
+    // What has a name a second time is the copy of an input to an output of that name.
+    session.program().steps().map(|step| layers.remove(&step.name).unwrap_or_default()).collect()
+}
+
 /// The median time of every step of the program.
 fn profile(
-    network: &Network,
     session: &mut Session,
     inputs: &[&Tensor],
     batch: usize,
+    work: &[Work],
     plan: Plan,
 ) -> Result<Vec<Step>, Failure> {
     let (_, runs) = measure(plan, || Ok(session.profile(inputs)?))?;
-    let mut macs: HashMap<String, u64> =
-        (0..network.layers.len()).map(|layer| (network.path(layer), network.layer_cost(layer).macs)).collect();
-    let step = |(index, step): (usize, cnn::StepInfo)| {
+    let step = |(index, (step, work)): (usize, (cnn::StepInfo, &Work))| {
         let seconds: Vec<f64> = runs.iter().filter_map(|times| times.get(index)).map(Duration::as_secs_f64).collect();
         Step {
-            // What has the name a second time is the copy of an input to an output of that name.
-            macs: u128::from(macs.remove(&step.name).unwrap_or(0)) * batch as u128,
+            macs: u128::from(work.macs) * batch as u128,
+            limit_seconds: work.limit.seconds(),
             name: step.name,
             kernel: step.kernel,
             shape: step.shape.to_vec(),
@@ -107,7 +134,7 @@ fn profile(
             seconds: Times::of(&seconds).median,
         }
     };
-    Ok(session.program().clone().steps().enumerate().map(step).collect())
+    Ok(session.program().steps().zip(work).enumerate().map(step).collect())
 }
 
 /// The tensors of a safetensors file that have the names of the inputs.

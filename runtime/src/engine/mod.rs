@@ -7,6 +7,7 @@ mod fold;
 mod isa;
 mod kernels;
 mod layout;
+mod limit;
 mod peak;
 mod place;
 mod plan;
@@ -19,6 +20,7 @@ mod tuning;
 
 pub use collapse::{ProgramOp, ProgramOutput, collapse};
 pub use isa::Isa;
+pub use limit::{Limit, Machine};
 pub(crate) use program::Memory;
 pub use program::{Choice, Program, StepInfo};
 pub(crate) use select::{takes_activation, takes_batch_norm, takes_residual};

@@ -1,8 +1,9 @@
-//! What one core can do at most: a loop of multiply-adds in registers.
+//! What the machine can do at most: a loop of multiply-adds in registers, and loops that only read.
 
-use super::Isa;
 use super::simd::{MAX_LANES, Simd, per_isa};
+use super::{Isa, Threads};
 use crate::Error;
+use crate::buffer::Buffer;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -13,6 +14,13 @@ const CHAINS: usize = 12;
 /// Rounds of one timing, a fraction of a millisecond; and timings, of which the best counts.
 const ROUNDS: usize = 1 << 15;
 const TIMINGS: usize = 100;
+
+/// Sums that do not wait for each other, one for each vector of a step of the reading loop.
+const SUMS: usize = 8;
+
+/// Bytes that one timing of the reading loop reads at least, and timings, of which the best counts.
+const READ_BYTES: usize = 1 << 23;
+const READ_TIMINGS: usize = 8;
 
 impl Isa {
     /// The most floating-point operations per second that one core does with this instruction set, measured now: twice
@@ -33,6 +41,72 @@ impl Isa {
             best = best.max((2 * CHAINS * lanes * ROUNDS) as f64 / seconds.max(1e-9));
         }
         Ok(best)
+    }
+
+    /// The most bytes per second that these threads together read, over and over, from memory of this size, measured
+    /// now: from a cache that holds as much, from main memory when none does. Takes some milliseconds, and the memory.
+    ///
+    /// # Errors
+    /// An instruction set that this CPU lacks, or not enough memory.
+    pub fn read_rate(self, bytes: usize, threads: &Threads) -> Result<f64, Error> {
+        let run = reading(self.check()?);
+        let step = SUMS * self.lanes();
+        // The same for every thread, in whole steps of the loop.
+        let part = (bytes / size_of::<f32>() / threads.count()).next_multiple_of(step).max(step);
+        let elements = part.saturating_mul(threads.count());
+        let mut memory = Buffer::zeros(elements, "memory to read")?;
+        // Pages that were never written can all be the same one.
+        memory.as_mut_slice().fill(1.0);
+        let memory = memory.as_slice();
+        let passes = READ_BYTES.div_ceil(elements * size_of::<f32>());
+        let mut best = 0.0f64;
+        for _ in 0..READ_TIMINGS {
+            let started = Instant::now();
+            threads.run(threads.count(), |task, _| {
+                let mut out = [0.0; MAX_LANES];
+                for _ in 0..passes {
+                    let from = black_box(memory[task * part..][..part].as_ptr());
+                    // SAFETY: the CPU has the instruction set; the part is whole steps; `out` has room for a vector.
+                    unsafe { run(from, part, out.as_mut_ptr()) };
+                    black_box(&out);
+                }
+            });
+            let seconds = started.elapsed().as_secs_f64();
+            best = best.max((elements * size_of::<f32>() * passes) as f64 / seconds.max(1e-9));
+        }
+        Ok(best)
+    }
+}
+
+per_isa! {
+    /// Reads whole steps of elements, and stores a sum of them.
+    fn reading(from: *const f32, elements: usize, out: *mut f32) = reading_body
+}
+
+/// # Safety
+/// The CPU has the instruction set; the elements are there, a multiple of `SUMS` vectors; `out` has room for a vector.
+#[inline(always)]
+unsafe fn reading_body<S: Simd>(from: *const f32, elements: usize, out: *mut f32) {
+    // SAFETY: the caller keeps the conditions.
+    unsafe {
+        let mut sums = [S::splat(0.0); SUMS];
+        let mut done = 0;
+        while done < elements {
+            let mut i = 0;
+            while i < SUMS {
+                sums[i] = sums[i].add(S::load(from.add(done + i * S::LANES)));
+                i += 1;
+            }
+            done += SUMS * S::LANES;
+        }
+        // Every sum is used, or the compiler would drop it.
+        let mut sum = sums[0];
+        let mut i = 1;
+        while i < SUMS {
+            sum = sum.add(sums[i]);
+            i += 1;
+        }
+        sum.store(out);
     }
 }
 
@@ -84,5 +158,25 @@ mod tests {
             assert!(out[..lanes].iter().all(|value| *value == 0.875 * CHAINS as f32), "{isa}: {out:?}");
             assert!(out[lanes..].iter().all(|value| *value == 0.0), "{isa}: {out:?}");
         }
+    }
+
+    #[test]
+    fn every_element_is_read() {
+        for isa in Isa::available() {
+            let (step, mut out) = (SUMS * isa.lanes(), [0.0; MAX_LANES]);
+            let memory: Vec<f32> = (0..3 * step).map(|i| i as f32).collect();
+            // SAFETY: the CPU has the instruction set; there are three steps; `out` has room for the widest vector.
+            unsafe { reading(isa)(memory.as_ptr(), memory.len(), out.as_mut_ptr()) };
+            assert_eq!(out.iter().sum::<f32>(), memory.iter().sum::<f32>(), "{isa}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_found_for_any_size_and_number_of_threads() -> Result<(), Error> {
+        for (bytes, threads) in [(0, 1), (1 << 16, 1), (100_001, 3)] {
+            let rate = Isa::detect().read_rate(bytes, &Threads::new(threads)?)?;
+            assert!(rate.is_finite() && rate > 1e6, "{bytes} bytes, {threads} threads: {rate}");
+        }
+        Ok(())
     }
 }
