@@ -1,4 +1,4 @@
-"""The networks that are compared: torchvision's definitions with weights from a fixed seed, and the .cnn files of the same."""
+"""The networks that are compared: PyTorch modules with weights from a fixed seed, and the .cnn files of the same."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,14 @@ class Network:
     model: str
     make: object
     shape: tuple = (3, 224, 224)
+    # Examples of one run.
+    batch: int = 1
     # The .cnn file has other names for the same tensors in the same order; see `names`.
     names: object = None
+
+    @property
+    def title(self):
+        return self.model if self.batch == 1 else f"{self.model} ×{self.batch}"
 
 
 def lenet():
@@ -32,6 +38,70 @@ def lenet():
     for name, layer in layers.items():
         net.add_module(name, layer)
     return net
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's "SAME" does: an odd zero goes behind."""
+
+    def __init__(self, channels, out_channels, kernel_size, stride=1, groups=1):
+        super().__init__(channels, out_channels, kernel_size, stride, groups=groups, bias=False)
+
+    def forward(self, x):
+        sides = []
+        for size, kernel, stride in zip(reversed(x.shape[2:]), reversed(self.kernel_size), reversed(self.stride)):
+            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            sides += [total // 2, total - total // 2]
+        return super().forward(nn.functional.pad(x, sides) if any(sides) else x)
+
+
+class MobileConv(nn.Module):
+    """Many channels between few, as `mb_conv` in the .cnn file."""
+
+    def __init__(self, channels, out_channels, kernel_size, stride, expand):
+        super().__init__()
+        wide = expand * channels
+        if expand != 1:
+            self._expand_conv = SameConv2d(channels, wide, 1)
+            self._bn0 = nn.BatchNorm2d(wide, eps=0.001)
+        self._depthwise_conv = SameConv2d(wide, wide, kernel_size, stride, groups=wide)
+        self._bn1 = nn.BatchNorm2d(wide, eps=0.001)
+        self._project_conv = SameConv2d(wide, out_channels, 1)
+        self._bn2 = nn.BatchNorm2d(out_channels, eps=0.001)
+        self.adds = stride == 1 and channels == out_channels
+
+    def forward(self, x):
+        relu6 = nn.functional.relu6
+        y = relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_expand_conv") else x
+        y = self._bn2(self._project_conv(relu6(self._bn1(self._depthwise_conv(y)))))
+        return x + y if self.adds else y
+
+
+class EfficientNetLite0(nn.Module):
+    """As models/efficientnet_lite0.cnn; torchvision has no Lite ones."""
+
+    # expand, channels, repeats, stride, kernel size
+    STAGES = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+              (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)]
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem = SameConv2d(3, 32, 3, stride=2)
+        self._bn0 = nn.BatchNorm2d(32, eps=0.001)
+        blocks, channels = [], 32
+        for expand, out_channels, repeats, stride, kernel_size in self.STAGES:
+            for repeat in range(repeats):
+                blocks.append(MobileConv(channels, out_channels, kernel_size, 1 if repeat else stride, expand))
+                channels = out_channels
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head = SameConv2d(channels, 1280, 1)
+        self._bn1 = nn.BatchNorm2d(1280, eps=0.001)
+        self._fc = nn.Linear(1280, 1000)
+
+    def forward(self, x):
+        relu6 = nn.functional.relu6
+        x = self._blocks(relu6(self._bn0(self._conv_stem(x))))
+        x = relu6(self._bn1(self._conv_head(x)))
+        return self._fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 def squeezenet_names(name):
@@ -55,6 +125,8 @@ NETWORKS = {
     "densenet121": Network("torchvision/densenet.cnn", "DenseNet121", torchvision_net("densenet121")),
     "mobilenet_v2": Network("torchvision/mobilenet_v2.cnn", "MobileNetV2", torchvision_net("mobilenet_v2")),
     "squeezenet": Network("squeezenet.cnn", "SqueezeNet", torchvision_net("squeezenet1_1"), names=squeezenet_names),
+    "efficientnet_lite0": Network("efficientnet_lite0.cnn", "EfficientNetLite0", EfficientNetLite0),
+    "resnet18x32": Network("torchvision/resnet.cnn", "ResNet18", torchvision_net("resnet18"), batch=32),
 }
 
 
