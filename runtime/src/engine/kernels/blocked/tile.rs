@@ -126,8 +126,7 @@ static AVX2: Tiles = tiles!(avx2, Avx2, [
 
 #[cfg(target_arch = "x86_64")]
 static AVX512: Tiles = tiles!(avx512, Avx512, [
-    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28,
-    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 3: 1 2 3 4 5 6 7 8 9, 4: 1 2 3 4 5 6, 5: 1 2 3 4 5, 6: 1 2 3 4,
+    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 3: 1 2 3 4 5 6 7 8 9, 4: 1 2 3 4 5 6,
 ]);
 
 unsafe fn portable<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
