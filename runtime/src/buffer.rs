@@ -1,7 +1,8 @@
 //! Memory for kernels: f32 on cache-line boundaries.
 
 use crate::Error;
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapRaw};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Elements of one cache line, and of the widest vector register.
 pub(crate) const LINE: usize = 16;
@@ -24,6 +25,12 @@ enum Memory {
     Lines(Vec<Line>),
     /// Whole lines, on a page boundary.
     Pages(MmapMut),
+    /// Lines of a chunk that are this buffer's alone.
+    Part {
+        chunk: Arc<MmapRaw>,
+        first: usize,
+        lines: usize,
+    },
 }
 
 impl Default for Memory {
@@ -40,11 +47,7 @@ impl Memory {
         // No allocator gives more than that.
         isize::try_from(bytes).map_err(|_| none())?;
         if bytes >= LARGE {
-            let pages = MmapMut::map_anon(bytes).map_err(|_| none())?;
-            #[cfg(target_os = "linux")]
-            // Where the system knows no large pages, small ones do.
-            let _ = pages.advise(memmap2::Advice::HugePage);
-            return Ok(Self::Pages(pages));
+            return map(bytes).map(Self::Pages).ok_or_else(none);
         }
         let mut memory = Vec::new();
         memory.try_reserve_exact(lines).map_err(|_| none())?;
@@ -56,7 +59,58 @@ impl Memory {
         match self {
             Self::Lines(lines) => lines.len(),
             Self::Pages(pages) => pages.len() / size_of::<Line>(),
+            Self::Part { lines, .. } => *lines,
         }
+    }
+}
+
+/// Zeroed memory from the system, of large pages where it has them: the system aligns whole large pages alone.
+fn map(bytes: usize) -> Option<MmapMut> {
+    let bytes = bytes.checked_next_multiple_of(if bytes >= LARGE { LARGE } else { size_of::<Line>() })?;
+    let pages = MmapMut::map_anon(bytes).ok()?;
+    #[cfg(target_os = "linux")]
+    if bytes >= LARGE {
+        // Where the system knows no large pages, small ones do.
+        let _ = pages.advise(memmap2::Advice::HugePage);
+    }
+    Some(pages)
+}
+
+/// Where buffers come from that live equally long. They share pages, which are touched as they are needed; none is used
+/// twice.
+#[derive(Debug)]
+pub(crate) struct Slab {
+    /// What is taken from the system at once, at least.
+    chunk: usize,
+    /// The chunk at hand, and how many of its lines are taken.
+    current: Mutex<Option<(Arc<MmapRaw>, usize)>>,
+}
+
+impl Slab {
+    /// For buffers of about so many bytes together. Much is taken at once, since only what is touched costs memory.
+    pub fn new(bytes: usize) -> Self {
+        Self { chunk: bytes.clamp(1 << 16, 1 << 30), current: Mutex::default() }
+    }
+
+    /// At least `elements` zeros.
+    pub fn zeros(&self, elements: usize, what: &'static str) -> Result<Buffer, Error> {
+        let lines = elements.div_ceil(LINE);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = |(chunk, first): &(Arc<MmapRaw>, usize)| lines <= chunk.len() / size_of::<Line>() - first;
+        if !current.as_ref().is_some_and(has_room) {
+            let bytes = lines.saturating_mul(size_of::<Line>());
+            let none = || Error::OutOfMemory { what, bytes };
+            isize::try_from(bytes).map_err(|_| none())?;
+            *current = Some((Arc::new(map(bytes.max(self.chunk)).ok_or_else(none)?.into()), 0));
+        }
+        let memory = match current.as_mut() {
+            Some((chunk, first)) => {
+                *first += lines;
+                Memory::Part { chunk: chunk.clone(), first: *first - lines, lines }
+            }
+            None => Memory::default(),
+        };
+        Ok(Buffer { memory })
     }
 }
 
@@ -88,9 +142,10 @@ impl Buffer {
         let start: *const f32 = match &self.memory {
             Memory::Lines(lines) => lines.as_ptr().cast(),
             Memory::Pages(pages) => pages.as_ptr().cast(),
+            Memory::Part { chunk, first, .. } => chunk.as_ptr().cast::<f32>().wrapping_add(first * LINE),
         };
         // SAFETY: `Line` is `repr(C)`, 64 bytes of f32 without padding, so n lines are 16·n valid f32; pages begin on a
-        // page boundary, hold whole lines, and every bit pattern is an f32.
+        // page boundary, hold whole lines, and every bit pattern is an f32; a part lies within its chunk of pages.
         unsafe { std::slice::from_raw_parts(start, self.memory.lines() * LINE) }
     }
 
@@ -99,8 +154,9 @@ impl Buffer {
         let start: *mut f32 = match &mut self.memory {
             Memory::Lines(lines) => lines.as_mut_ptr().cast(),
             Memory::Pages(pages) => pages.as_mut_ptr().cast(),
+            Memory::Part { chunk, first, .. } => chunk.as_mut_ptr().cast::<f32>().wrapping_add(*first * LINE),
         };
-        // SAFETY: as in `as_slice`; the mutable borrow makes it the only one.
+        // SAFETY: as in `as_slice`; the mutable borrow makes it the only one, and no other buffer has a part's lines.
         unsafe { std::slice::from_raw_parts_mut(start, elements) }
     }
 }
@@ -116,9 +172,26 @@ mod tests {
             assert!(buffer.as_slice().len() >= elements);
             assert_eq!(buffer.as_slice().as_ptr() as usize % 64, 0);
             buffer.as_mut_slice().fill(1.0);
-            buffer.grow(elements + 17, "a test").unwrap();
+            buffer.grow(buffer.as_slice().len() + 1, "a test").unwrap();
             assert!(buffer.as_slice().iter().all(|&v| v == 0.0));
         }
+    }
+
+    #[test]
+    fn parts_of_a_slab_are_zeroed_aligned_and_apart() {
+        let slab = Slab::new(1 << 16);
+        let sizes = [0, 1, 16, 17, 1000, 20_000, 1 << 20, 3];
+        let mut buffers: Vec<Buffer> = sizes.iter().map(|&elements| slab.zeros(elements, "a test").unwrap()).collect();
+        for (i, (buffer, elements)) in buffers.iter_mut().zip(sizes).enumerate() {
+            assert!(buffer.as_slice().len() >= elements);
+            assert_eq!(buffer.as_slice().as_ptr() as usize % 64, 0);
+            assert!(buffer.as_slice().iter().all(|&v| v == 0.0));
+            buffer.as_mut_slice().fill(i as f32);
+        }
+        for (i, buffer) in buffers.iter().enumerate() {
+            assert!(buffer.as_slice().iter().all(|&v| v == i as f32));
+        }
+        assert!(slab.zeros(usize::MAX, "a test").is_err());
     }
 
     #[test]

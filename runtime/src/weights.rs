@@ -1,6 +1,6 @@
 //! Trained parameters: read once, shared by every session, never copied when they are f32.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Slab};
 use crate::error::WeightsMismatch;
 use crate::tensor::{Tensor, TensorView};
 use crate::{Error, tensor};
@@ -28,6 +28,8 @@ struct Inner {
     bytes: Arc<Bytes>,
     entries: BTreeMap<String, Entry>,
     packed: Mutex<HashMap<(String, String), Slot>>,
+    /// Where what is packed lies.
+    room: Slab,
 }
 
 /// What is made of a tensor, once it is made. Each has a lock of its own, so that several are made at once.
@@ -44,6 +46,15 @@ impl Bytes {
         match self {
             Bytes::Held(bytes) => bytes,
             Bytes::Mapped(map) => map,
+        }
+    }
+
+    /// Has the system map a range that is about to be read, at once and not page by page.
+    fn fetch(&self, range: &Range<usize>) {
+        #[cfg(target_os = "linux")]
+        if let Bytes::Mapped(map) = self {
+            // Older systems know no such advice, and read page by page.
+            let _ = map.advise_range(memmap2::Advice::PopulateRead, range.start, range.len());
         }
     }
 
@@ -130,7 +141,7 @@ impl Weights {
             Entry { shape, dtype: Dtype::F32, range: 0..0, own: OnceLock::from(tensor.into_data()) }
         };
         let entries = tensors.into_iter().map(|(name, tensor)| (name, entry(tensor))).collect();
-        Ok(Self::new("the weights".into(), Bytes::Held(Cow::Borrowed(&[])), entries))
+        Ok(Self::new("the weights".into(), Arc::new(Bytes::Held(Cow::Borrowed(&[]))), entries))
     }
 
     /// The names in order.
@@ -205,7 +216,7 @@ impl Weights {
         &self,
         name: &str,
         packing: &str,
-        pack: impl FnOnce(&[f32]) -> Result<Buffer, Error>,
+        pack: impl FnOnce(&[f32], &Slab) -> Result<Buffer, Error>,
     ) -> Result<Arc<Buffer>, Error> {
         let slot = lock(&self.0.packed).entry((name.to_owned(), packing.to_owned())).or_default().clone();
         let mut slot = lock(&slot);
@@ -213,7 +224,8 @@ impl Weights {
             return Ok(buffer.clone());
         }
         let entry = self.0.entries.get(name).ok_or_else(|| self.missing(name))?;
-        let buffer = Arc::new(pack(&entry.borrowed(name, self.0.bytes.as_slice())?)?);
+        self.0.bytes.fetch(&entry.range);
+        let buffer = Arc::new(pack(&entry.borrowed(name, self.0.bytes.as_slice())?, &self.0.room)?);
         self.0.bytes.forget(&entry.range);
         *slot = Some(buffer.clone());
         Ok(buffer)
@@ -230,8 +242,11 @@ impl Weights {
         Ok(SharedTensor::Stored { weights: self.clone(), name: name.to_owned() })
     }
 
-    fn new(origin: String, bytes: Bytes, entries: BTreeMap<String, Entry>) -> Self {
-        Self(Arc::new(Inner { origin, bytes: Arc::new(bytes), entries, packed: Mutex::default() }))
+    fn new(origin: String, bytes: Arc<Bytes>, entries: BTreeMap<String, Entry>) -> Self {
+        let stored = entries.values().fold(0, |sum: usize, entry| sum.saturating_add(entry.bytes()));
+        // Packed for Winograd's convolution, weights grow.
+        let room = Slab::new(stored.saturating_mul(3));
+        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default(), room }))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -245,7 +260,7 @@ impl Weights {
 
     fn parse(origin: String, bytes: Bytes) -> Result<Self, Error> {
         match read_header(bytes.as_slice()) {
-            Ok(entries) => Ok(Self::new(origin, bytes, entries)),
+            Ok(entries) => Ok(Self::new(origin, Arc::new(bytes), entries)),
             Err(reason) => Err(Error::BadWeights { origin, reason }),
         }
     }
@@ -305,6 +320,11 @@ fn read_header(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, String> {
 }
 
 impl Entry {
+    /// Bytes of the elements, as far as they are known.
+    fn bytes(&self) -> usize {
+        self.range.len().max(self.own.get().map_or(0, |own| size_of_val(own.as_slice())))
+    }
+
     /// Whether the elements are f32 or convert to it.
     fn is_float(&self) -> bool {
         matches!(self.dtype, Dtype::F32 | Dtype::F64 | Dtype::BF16 | Dtype::F16)

@@ -20,6 +20,7 @@ use luminal::op::{InputTensor, Operator};
 use luminal::prelude::petgraph::Direction;
 use luminal::prelude::{NodeIndex, ShapeTracker};
 use luminal::tensor::Tensor;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -263,7 +264,12 @@ impl<'a> Drafts<'a> {
         let kernels: Vec<OnceLock<Result<Box<dyn Kernel>, Error>>> =
             self.made.iter().map(|_| OnceLock::new()).collect();
         let (nodes, isa) = (&self.made, self.target.isa);
-        threads.run(nodes.len(), |position, _| {
+        // The largest first: the threads end together, and when the most is packed little of the originals is in memory.
+        let size = |name: &String| weights.shape(name).map_or(0, |shape| shape.iter().product());
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_by_key(|&position| Reverse(nodes[position].parameters.iter().map(size).max().unwrap_or(0)));
+        threads.run(order.len(), |number, _| {
+            let position = order[number];
             let made = &nodes[position];
             if let (Some(layer), Some(candidate)) = (made.layer, made.candidates.get(made.chosen)) {
                 let kernel = described(nodes, position, layer, isa, |layer| candidate.make(layer, weights));

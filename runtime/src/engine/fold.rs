@@ -1,11 +1,12 @@
 //! Batch norm as one factor and one addend per channel, and folded into the weights of the layer before it.
 
 use super::select::Layer;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Slab};
 use crate::weights::SharedTensor;
 use crate::{Error, Weights};
 use cnn_ir::OpSpec;
 use cnn_ir::ops::BatchNormSpec;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// y = factor · x + addend, for each channel.
@@ -35,17 +36,35 @@ impl Affine {
         [&self.factors, &self.addends].map(|values| values.iter().map(|&v| v as f32).collect())
     }
 
-    /// The weights whose products are the factors times those of `weight`: one row per channel.
-    fn fold_weight(&self, weight: &[f32]) -> Vec<f32> {
-        let row = weight.len() / self.factors.len().max(1);
-        let rows = weight.chunks_exact(row.max(1)).zip(&self.factors);
-        rows.flat_map(|(row, &factor)| row.iter().map(move |&w| (f64::from(w) * factor) as f32)).collect()
-    }
-
     fn fold_bias(&self, bias: &[f32]) -> Vec<f32> {
         let bias = bias.iter().copied().chain(std::iter::repeat(0.0));
         let channels = self.factors.iter().zip(&self.addends);
         channels.zip(bias).map(|((&factor, &addend), bias)| (f64::from(bias) * factor + addend) as f32).collect()
+    }
+}
+
+/// A weight to be packed: one row per output channel, whose factors are still to be multiplied in.
+pub(crate) struct Unpacked<'a> {
+    pub elements: &'a [f32],
+    /// None when all are one.
+    pub factors: &'a [f64],
+    room: &'a Slab,
+}
+
+impl<'a> Unpacked<'a> {
+    /// Zeros for what the weight becomes.
+    pub fn room(&self, elements: usize) -> Result<Buffer, Error> {
+        self.room.zeros(elements, "packed weights")
+    }
+
+    /// The weight times its factors.
+    pub fn folded(&self) -> Cow<'a, [f32]> {
+        if self.factors.is_empty() {
+            return Cow::Borrowed(self.elements);
+        }
+        let row = self.elements.len() / self.factors.len();
+        let rows = self.elements.chunks_exact(row.max(1)).zip(self.factors);
+        Cow::Owned(rows.flat_map(|(row, &factor)| row.iter().map(move |&w| (f64::from(w) * factor) as f32)).collect())
     }
 }
 
@@ -63,15 +82,16 @@ impl Layer<'_> {
         &self,
         weights: &Weights,
         packing: &str,
-        pack: impl FnOnce(&[f32]) -> Result<Buffer, Error>,
+        pack: impl FnOnce(&Unpacked<'_>) -> Result<Buffer, Error>,
     ) -> Result<Arc<Buffer>, Error> {
         let name = self.parameter("weight")?;
-        match self.folded(weights)? {
-            None => weights.packed(name, packing, pack),
-            Some((norm, folding)) => {
-                weights.packed(name, &format!("{folding}{packing}"), |weight| pack(&norm.fold_weight(weight)))
-            }
-        }
+        let (factors, folding) = match self.folded(weights)? {
+            None => (Vec::new(), String::new()),
+            Some((norm, folding)) => (norm.factors, folding),
+        };
+        weights.packed(name, &format!("{folding}{packing}"), |elements, room| {
+            pack(&Unpacked { elements, factors: &factors, room })
+        })
     }
 
     /// What `pack` makes of the bias; `None` where there is none.
@@ -84,9 +104,9 @@ impl Layer<'_> {
         let bias = self.parameter("bias").ok();
         Ok(Some(match (self.folded(weights)?, bias) {
             (None, None) => return Ok(None),
-            (None, Some(bias)) => weights.packed(bias, packing, pack)?,
+            (None, Some(bias)) => weights.packed(bias, packing, |bias, _| pack(bias))?,
             (Some((norm, folding)), Some(bias)) => {
-                weights.packed(bias, &format!("{folding}{packing}"), |bias| pack(&norm.fold_bias(bias)))?
+                weights.packed(bias, &format!("{folding}{packing}"), |bias, _| pack(&norm.fold_bias(bias)))?
             }
             (Some((norm, _)), None) => Arc::new(pack(&norm.fold_bias(&[]))?),
         }))
@@ -98,7 +118,7 @@ impl Layer<'_> {
         match self.norm {
             None => weights.shared(name),
             Some(_) => {
-                let buffer = self.packed_weight(weights, "as it is", Buffer::copy_of)?;
+                let buffer = self.packed_weight(weights, "as it is", |weight| Buffer::copy_of(&weight.folded()))?;
                 Ok(SharedTensor::Packed { buffer, elements: weights.get(name)?.data().len() })
             }
         }

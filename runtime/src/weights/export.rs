@@ -1,12 +1,11 @@
 //! Weights under other names, and as the bytes of a file.
 
-use super::{Entry, Inner, Weights};
+use super::{Entry, Weights};
 use crate::Error;
 use crate::tensor::TensorView;
 use safetensors::Dtype;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 impl Weights {
     /// The type in which a tensor is stored, as safetensors writes it: `F32`, `BF16`, `I64`.
@@ -28,7 +27,7 @@ impl Weights {
         let entry = |name: &String| self.0.entries.get(name).cloned().ok_or_else(|| self.missing(name));
         let entries: Result<_, Error> = names.iter().map(|(new, name)| Ok((new.clone(), entry(name)?))).collect();
         let (origin, bytes) = (self.0.origin.clone(), self.0.bytes.clone());
-        Ok(Self(Arc::new(Inner { origin, bytes, entries: entries?, packed: Mutex::default() })))
+        Ok(Self::new(origin, bytes, entries?))
     }
 
     /// All tensors as a safetensors file of f32, in the order of their names: the same weights make the same bytes.

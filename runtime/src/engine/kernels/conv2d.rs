@@ -84,8 +84,8 @@ impl Conv2d {
             cut(channels[1], tiles.max_rows()).map(move |rows| rows.start + shift..rows.end + shift)
         });
         let packing = format!("{arrangement}{} groups in tiles of {}", spec.groups, tiles.max_rows());
-        let pack = |weight: &[f32]| pack_rows(&arrange(weight), depth, all_rows);
-        let weight = layer.packed_weight(weights, &packing, pack)?;
+        let weight =
+            layer.packed_weight(weights, &packing, |weight| pack_rows(&arrange(&weight.folded()), depth, all_rows))?;
         let packing = format!("in {} lanes", tiles.lanes);
         let bias = match layer.packed_bias(weights, &packing, |bias| splat(bias, tiles.lanes))? {
             Some(bias) if spec.bias || layer.norm.is_some() => bias,

@@ -60,7 +60,7 @@ impl BlockedConv2d {
         let plan = Plan::new(spec, layer.input, layer.output, layer.isa, is_plain);
         let plan = plan.ok_or_else(|| layer.error("the convolution's groups or its padded input do not fit blocks"))?;
         let lanes = plan.tiles.lanes;
-        let weight = layer.packed_weight(weights, &plan.packing(), |weight| plan.pack(weight))?;
+        let weight = layer.packed_weight(weights, &plan.packing(), |weight| plan.pack(weight, layer.isa))?;
         let bias = layer.packed_bias(weights, &format!("in blocks of {lanes}"), |bias| {
             let mut padded = Buffer::zeros(bias.len().next_multiple_of(lanes), "packed weights")?;
             padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);

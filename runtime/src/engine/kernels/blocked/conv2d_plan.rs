@@ -1,10 +1,12 @@
 //! How a convolution is cut into tasks and tiles, and its weights packed for them.
 
 use super::copy::CopyLayout;
+use super::interleave::{Rows, Spread, spread_of};
 use super::tile::{STRIDES, Tiles};
 use crate::Error;
 use crate::buffer::Buffer;
 use crate::engine::Isa;
+use crate::engine::fold::Unpacked;
 use crate::engine::kernels::gemm::cut;
 use cnn_ir::ops::{Conv2dSpec, PadMode};
 
@@ -189,31 +191,41 @@ impl Plan {
     }
 
     /// A weight `[output channel][input channel][tap]` as tiles take it: `[blocks of a tile][unit][tap][channel][block][lane]`.
-    pub fn pack(&self, weight: &[f32]) -> Result<Buffer, Error> {
-        let ([inputs, outputs], taps, lanes) = (self.channels, self.taps[0] * self.taps[1], self.tiles.lanes);
+    pub fn pack(&self, weight: &Unpacked<'_>, isa: Isa) -> Result<Buffer, Error> {
+        let ([_, outputs], depth, lanes) = (self.channels, self.depth(), self.tiles.lanes);
         let blocks = self.groups.saturating_mul(self.blocks);
-        let floats = blocks.saturating_mul(self.weight_floats(1));
-        let mut packed = Buffer::zeros(floats, "packed weights")?;
+        let mut packed = weight.room(blocks.saturating_mul(self.weight_floats(1)))?;
+        let places = self.places();
         let tiles =
             (0..self.groups).flat_map(|group| cut(self.blocks, self.tile_blocks).map(move |tile| (group, tile)));
         let mut rest = packed.as_mut_slice();
         for (group, tile) in tiles {
             let (to, behind) = rest.split_at_mut(self.weight_floats(tile.len()));
             rest = behind;
-            let row = tile.len() * lanes;
-            for channel in tile.start * lanes..outputs.min(tile.end * lanes) {
-                let from = &weight[(group * outputs + channel) * inputs * taps..][..inputs * taps];
-                let units = from.chunks(self.element * taps).zip(to.chunks_mut(self.element * taps * row));
-                for (from, to) in units {
-                    let channels = from.len() / taps;
-                    for (i, from) in from.chunks_exact(taps).enumerate() {
-                        for (tap, &value) in from.iter().enumerate() {
-                            to[(tap * channels + i) * row + channel - tile.start * lanes] = value;
-                        }
-                    }
-                }
+            for block in tile.clone() {
+                let first = group * outputs + block * lanes;
+                let rows = Rows {
+                    elements: &weight.elements[first * depth..],
+                    pitch: depth,
+                    count: lanes.min(outputs - block * lanes),
+                    factors: weight.factors.get(first..).unwrap_or(&[]),
+                };
+                let to = &mut to[(block - tile.start) * lanes..];
+                // SAFETY: the instruction set was checked before any kernel was made for it.
+                unsafe { spread_of(isa)(&Spread { rows, places: &places, pitch: tile.len() * lanes }, to) };
             }
         }
         Ok(packed)
+    }
+
+    /// Where the elements of a row of the weight lie among the vectors of a block: `[unit][tap][channel]`.
+    fn places(&self) -> Vec<usize> {
+        let taps = self.taps[0] * self.taps[1];
+        let place = |element: usize| {
+            let (channel, tap) = (element / taps, element % taps);
+            let unit = channel / self.element * self.element;
+            unit * taps + tap * self.element.min(self.channels[0] - unit) + channel - unit
+        };
+        (0..self.depth()).map(place).collect()
     }
 }

@@ -53,7 +53,8 @@ impl Depthwise {
             output: [out_height, out_width],
         };
         let (lanes, taps) = (layer.isa.lanes(), spec.kernel_size.iter().product());
-        let weight = layer.packed_weight(weights, &format!("depthwise by {lanes}"), |w| pack(w, taps, lanes))?;
+        let weight =
+            layer.packed_weight(weights, &format!("depthwise by {lanes}"), |w| pack(&w.folded(), taps, lanes))?;
         let bias = match layer.packed_bias(weights, &format!("blocks of {lanes}"), |bias| pack(bias, 1, lanes))? {
             Some(bias) => bias,
             None => Arc::new(Buffer::zeros(channels.next_multiple_of(lanes), "packed weights")?),

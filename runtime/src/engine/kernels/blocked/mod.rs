@@ -5,6 +5,7 @@ pub(crate) mod conv2d;
 mod conv2d_plan;
 pub(crate) mod copy;
 pub(crate) mod depthwise;
+mod interleave;
 pub(crate) mod pool;
 pub(crate) mod pool_ranges;
 #[cfg(test)]

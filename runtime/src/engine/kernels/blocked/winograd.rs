@@ -11,6 +11,7 @@
 use super::tile::{Tile, Tiles};
 use super::winograd_transform::{Grid, InputTiles, OutputTiles, Transforms, WeightGroup};
 use crate::buffer::Buffer;
+use crate::engine::fold::Unpacked;
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::gemm::{cut, round_up};
 use crate::engine::kernels::{Call, Kernel};
@@ -76,13 +77,15 @@ impl Winograd {
         };
         let groups: Vec<_> = cut(grid.out_blocks, group_blocks(tiles)).collect();
         let points = (m + 2) * (m + 2);
-        let pack = |weight: &[f32]| {
+        let pack = |weight: &Unpacked<'_>| {
             let block = points * in_channels * lanes;
-            let mut packed = Buffer::zeros(block.saturating_mul(grid.out_blocks), "packed weights")?;
+            let mut packed = weight.room(block.saturating_mul(grid.out_blocks))?;
             for blocks in &groups {
                 let to = &mut packed.as_mut_slice()[blocks.start * block..blocks.end * block];
                 // SAFETY: the instruction set was checked before any kernel was made for it.
-                unsafe { (transforms.weight)(&WeightGroup { weight, in_channels, blocks: blocks.clone() }, to) };
+                unsafe {
+                    (transforms.weight)(&WeightGroup { weight, in_channels, out_channels, blocks: blocks.clone() }, to)
+                };
             }
             Ok(packed)
         };

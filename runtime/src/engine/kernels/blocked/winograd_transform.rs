@@ -3,8 +3,10 @@
 //! A tile of the output, m×m pixels, is computed from a patch of the input, (m + 2)×(m + 2) pixels. Every function here
 //! walks over a range of tiles, which are numbered through: rows of tiles of an example, then the next example.
 
+use super::interleave::{Rows, interleave};
 use super::winograd_points::{F2, F4, F6, Points};
 use crate::engine::Isa;
+use crate::engine::fold::Unpacked;
 use crate::engine::simd::{MAX_LANES, Simd, per_isa};
 use std::ops::Range;
 
@@ -103,8 +105,9 @@ pub(super) struct OutputTiles<'a> {
 /// Weights to transform: those of some blocks of output channels.
 pub(super) struct WeightGroup<'a> {
     /// `[out channel][in channel][3][3]`.
-    pub weight: &'a [f32],
+    pub weight: &'a Unpacked<'a>,
     pub in_channels: usize,
+    pub out_channels: usize,
     pub blocks: Range<usize>,
 }
 
@@ -142,7 +145,8 @@ macro_rules! forms {
 
         #[inline(always)]
         unsafe fn $weight_body<S: Simd>(group: &WeightGroup<'_>, to: &mut [f32]) {
-            weight_group::<S, $points, $n, $a>(group, to);
+            // SAFETY: the caller keeps the condition.
+            unsafe { weight_group::<S, $points, $n, $a>(group, to) };
         }
     )*};
 }
@@ -364,38 +368,54 @@ unsafe fn interpolate<S: Simd, F: Points<N>, const N: usize, const M: usize, con
 }
 
 /// Packs weights as `[point][in channel][block][LANES]`, computed in f64; zeros stand behind the last channel.
+///
+/// # Safety
+/// The CPU has the vector's instruction set.
 // Counted loops over lanes are what the compiler makes vectors of.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-fn weight_group<S: Simd, F: Points<N>, const N: usize, const A: usize>(group: &WeightGroup<'_>, to: &mut [f32]) {
+unsafe fn weight_group<S: Simd, F: Points<N>, const N: usize, const A: usize>(group: &WeightGroup<'_>, to: &mut [f32]) {
     let (channels, blocks) = (group.in_channels, group.blocks.len());
-    for block in group.blocks.clone() {
-        for channel in 0..channels {
-            let mut taps = [[[0.0; MAX_LANES]; 3]; 3];
-            for lane in 0..S::LANES {
-                let kernel = (block * S::LANES + lane) * channels + channel;
-                let Some(kernel) = group.weight.get(kernel * 9..kernel * 9 + 9) else { break };
+    let mut kernels = [[0.0f32; 9 * MAX_LANES]; MAX_LANES];
+    for first in (0..channels).step_by(S::LANES) {
+        let end = channels.min(first + S::LANES);
+        for block in group.blocks.clone() {
+            let row = block * S::LANES;
+            let rows = Rows {
+                elements: group.weight.elements.get(row * channels * 9..).unwrap_or(&[]),
+                pitch: channels * 9,
+                count: S::LANES.min(group.out_channels - row),
+                factors: group.weight.factors.get(row..).unwrap_or(&[]),
+            };
+            let factors = rows.lane_factors();
+            // SAFETY: there is room for the taps of LANES channels; the caller keeps the other condition.
+            unsafe { interleave::<S>(&rows, first * 9..end * 9, kernels.as_mut_ptr().cast()) };
+            for channel in first..end {
+                let kernel = &kernels.as_flattened()[(channel - first) * 9 * S::LANES..][..9 * S::LANES];
+                let mut taps = [[[0.0; MAX_LANES]; 3]; 3];
                 for tap in 0..9 {
-                    taps[tap / 3][tap % 3][lane] = f64::from(kernel[tap]);
-                }
-            }
-            let mut rows = [[[0.0; MAX_LANES]; 3]; A];
-            each!(x < 3 => {
-                let column = evaluate_weight::<S, F, N, A>([&taps[0][x], &taps[1][x], &taps[2][x]]);
-                each!(y < A => {
-                    rows[y][x] = column[y];
-                });
-            });
-            each!(y < A => {
-                let row = evaluate_weight::<S, F, N, A>([&rows[y][0], &rows[y][1], &rows[y][2]]);
-                each!(x < A => {
-                    let vector = ((y * A + x) * channels + channel) * blocks + block - group.blocks.start;
-                    let to = &mut to[vector * S::LANES..][..S::LANES];
                     for lane in 0..S::LANES {
-                        to[lane] = row[x][lane] as f32;
+                        taps[tap / 3][tap % 3][lane] = f64::from(kernel[tap * S::LANES + lane]) * factors[lane];
                     }
+                }
+                let mut rows = [[[0.0; MAX_LANES]; 3]; A];
+                each!(x < 3 => {
+                    let column = evaluate_weight::<S, F, N, A>([&taps[0][x], &taps[1][x], &taps[2][x]]);
+                    each!(y < A => {
+                        rows[y][x] = column[y];
+                    });
                 });
-            });
+                each!(y < A => {
+                    let row = evaluate_weight::<S, F, N, A>([&rows[y][0], &rows[y][1], &rows[y][2]]);
+                    each!(x < A => {
+                        let vector = ((y * A + x) * channels + channel) * blocks + block - group.blocks.start;
+                        let to = &mut to[vector * S::LANES..][..S::LANES];
+                        for lane in 0..S::LANES {
+                            to[lane] = row[x][lane] as f32;
+                        }
+                    });
+                });
+            }
         }
     }
 }
