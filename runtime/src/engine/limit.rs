@@ -131,6 +131,9 @@ mod tests {
         Machine { flops: 2e9, rates: vec![(1 << 10, 10e9), (1 << 20, 1e9)] }
     }
 
+    /// A layer, its input, the batch, whether exact; nanoseconds of arithmetic, direct and best, and of weights and values.
+    type Case<'a> = (Op, &'a [usize], usize, bool, [f64; 4]);
+
     #[test]
     fn of_layers() -> Result<(), BuildError> {
         let conv = |channels: [usize; 2]| Conv2dSpec {
@@ -140,8 +143,7 @@ mod tests {
         };
         let (square, narrow) = (conv([16, 16]), conv([16, 1]));
         let (map, wide) = (&[16, 8, 8][..], Conv2dSpec { stride: [2, 2], ..square.clone() });
-        // Nanoseconds of arithmetic, direct and best, and of weights and values.
-        let cases: [(Op, &[usize], usize, bool, [f64; 4]); 8] = [
+        let cases: [Case<'_>; 8] = [
             (DenseSpec::new(1000, 1000).into(), &[1000], 1, false, [1e6, 1e6, 4_004e3, 800.0]),
             (DenseSpec::new(1000, 1000).into(), &[1000], 8, false, [8e6, 8e6, 4_004e3, 6400.0]),
             (square.clone().into(), map, 1, false, [147_456.0, 36_864.0, 3_686.4, 819.2]),
