@@ -122,6 +122,28 @@ fn threads_change_no_bit() {
 }
 
 #[test]
+fn sessions_in_threads_of_the_host_share_a_pool() {
+    let mut builder = LuminalBuilder::new();
+    joins(&mut builder).unwrap();
+    let weights = formula::weights(&builder.finish().unwrap());
+    // Enough examples for layers to be shared among threads.
+    let input = formula::input(&[8, 3, 9, 7]);
+    let options = CompileOptions { threads: Some(3), ..CompileOptions::default() };
+    let mut session = Session::new(joins, &weights, &options).unwrap();
+    let expected = session.run(&[&input]).unwrap().get(2).to_tensor();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (mut session, input, expected) = (session.clone(), &input, &expected);
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    assert_eq!(session.run(&[input]).unwrap().get(2).to_tensor(), *expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn an_unknown_algorithm_is_an_error() {
     let error = "winograd3".parse::<Algorithm>().unwrap_err().to_string();
     assert!(

@@ -6,6 +6,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 mod activations;
+pub mod adversarial;
 mod axes;
 pub mod formula;
 mod geometry;

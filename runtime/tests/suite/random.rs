@@ -18,7 +18,10 @@ pub fn problem() -> impl Strategy<Value = Problem> {
 /// Convolutions and pools.
 fn windows() -> impl Strategy<Value = Problem> {
     let pair = |most: usize| prop::array::uniform2(1..=most);
-    let channels = (1..=4usize, 1..=3usize, 1..=3usize); // groups, inputs and outputs per group
+    // Groups, inputs and outputs per group; some fill blocks of channels.
+    let few = (1..=4usize, 1..=3usize, 1..=3usize);
+    let channels =
+        prop_oneof![4 => few, 1 => (1..=2usize, 8..=20usize, 8..=20usize), 1 => (8..=40usize, Just(1), Just(1))];
     let window = (pair(4), pair(4), pair(3), prop::array::uniform4(0..=3usize));
     (0..3, 1..=3usize, pair(9), channels, window, any::<[bool; 2]>(), prop::option::of(1..9usize)).prop_filter_map(
         "the window does not fit",
