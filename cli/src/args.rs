@@ -107,6 +107,24 @@ pub struct EngineArgs {
     /// Choose kernels by the times in this file, which `cnn tune` has made
     #[arg(long, value_name = "FILE")]
     pub tuning: Option<PathBuf>,
+
+    /// How much memory packed weights may take: `low` chooses kernels for which it is hardly more than the file's, and
+    /// slower ones
+    #[arg(long, value_name = "USE", default_value = "full")]
+    pub memory: MemoryUse,
+
+    /// Keep packed weights in this file, so that the next start is faster; it is written when it does not fit
+    #[arg(long, value_name = "FILE")]
+    pub packed: Option<PathBuf>,
+}
+
+/// How much memory packed weights may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MemoryUse {
+    /// What the fastest kernels need
+    Full,
+    /// Hardly more than the weights
+    Low,
 }
 
 impl EngineArgs {
@@ -114,7 +132,8 @@ impl EngineArgs {
     pub fn options(&self) -> Result<CompileOptions, cnn::Error> {
         let Self { threads, exact, algorithm, .. } = *self;
         let tuning = self.tuning.as_ref().map(Tuning::open).transpose()?.map(Arc::new);
-        Ok(CompileOptions { threads, exact, algorithm, tuning, ..CompileOptions::default() })
+        let (low_memory, packed) = (self.memory == MemoryUse::Low, self.packed.clone());
+        Ok(CompileOptions { threads, exact, algorithm, tuning, low_memory, packed, ..CompileOptions::default() })
     }
 }
 
@@ -289,6 +308,8 @@ pub struct Predict {
 #[command(after_help = "\
 One GFLOP is 10⁹ multiplications and additions of convolutions and dense layers. Runs go on, up to three times as long,
 until the second half of them is as fast as the first.
+The limit is the least time on this machine, the sum over the layers of the longer of two: the multiplications of the best
+algorithm at the measured peak of the threads, and the weights, inputs and outputs at the measured rate for so many bytes.
 
 Examples:
   cnn bench models/lenet.cnn
