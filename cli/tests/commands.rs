@@ -24,6 +24,9 @@ impl Workspace {
             .current_dir(self.0.path())
             .env_remove("CNN_ISA")
             .env_remove("CNN_PASSES")
+            .env_remove("CNN_THREADS")
+            .env_remove("CNN_ALGORITHM")
+            .env_remove("CNN_TUNING")
             .output()
             .unwrap()
     }
@@ -92,8 +95,9 @@ fn check_and_show_and_emit_and_graph() {
 #[test]
 fn bench_measures_a_network_and_its_layers() {
     let workspace = Workspace::new();
-    let bench =
-        |more: &[&str]| workspace.prints(&[&["bench", "lenet.cnn", "--seconds", "0", "--runs", "2"], more].concat());
+    let bench = |more: &[&str]| {
+        workspace.prints(&[&["bench", "lenet.cnn", "--seconds", "0", "--runs", "2", "--threads", "1"], more].concat())
+    };
     let text = bench(&["--layers"]);
     assert!(text.starts_with("LeNet, random weights, 1 thread\n") && text.contains("\nf3 "), "{text}");
 
@@ -113,6 +117,42 @@ fn bench_measures_a_network_and_its_layers() {
     let refused = ["bench", "lenet.cnn", "--inputs", "lenet.safetensors"];
     assert!(workspace.refuses(&refused).contains("`image`"));
     assert!(workspace.refuses(&["bench", "lenet.cnn", "--seconds=-1"]).contains("0 to 3600"));
+}
+
+#[test]
+fn tune_measures_what_bench_chooses_by() {
+    let workspace = Workspace::new();
+    let tune = ["tune", "lenet.cnn", "-o", "times.json", "--threads", "1"];
+    let text = workspace.prints(&tune);
+    assert_eq!(text, "times.json: times of 4 different layers on this machine\n");
+    let times = fs::read_to_string(workspace.path("times.json")).unwrap();
+    assert!(times.contains("Conv2d { in_channels: 1, out_channels: 6") && times.contains("\"blocked\": "), "{times}");
+    // What is known is not measured again.
+    workspace.prints(&tune);
+    assert_eq!(fs::read_to_string(workspace.path("times.json")).unwrap(), times);
+
+    let bench = ["bench", "lenet.cnn", "--seconds", "0", "--runs", "1", "--threads", "1", "--layers"];
+    assert!(workspace.prints(&bench).contains("plain ~0."));
+    let tuned = workspace.prints(&[&bench[..], &["--tuning", "times.json"]].concat());
+    assert!(!tuned.contains('~') && tuned.contains("plain 0."), "{tuned}");
+
+    fs::write(workspace.path("bad.json"), "[1, 2]").unwrap();
+    let refused = workspace.refuses(&[&bench[..], &["--tuning", "bad.json"]].concat());
+    assert!(refused.contains("holds no measured times") && refused.contains("cnn tune"), "{refused}");
+    assert!(workspace.refuses(&["tune", "lenet.cnn", "-o", "bad.json"]).contains("holds no measured times"));
+    assert_eq!(fs::read_to_string(workspace.path("bad.json")).unwrap(), "[1, 2]");
+}
+
+#[test]
+fn the_engine_can_be_told_how_to_run() {
+    let workspace = Workspace::new();
+    let bench = |more: &[&str]| [&["bench", "lenet.cnn", "--seconds", "0", "--runs", "1", "--layers"], more].concat();
+    assert!(workspace.prints(&bench(&["--algorithm", "blocked"])).contains("conv2d_blocked + Sigmoid"));
+    assert!(workspace.prints(&bench(&["--exact", "--threads", "3"])).contains("3 threads"));
+    assert!(workspace.refuses(&bench(&["--threads", "0"])).contains("there can be 1 to 256"));
+    let unknown = workspace.run(&bench(&["--algorithm", "winograd5"]));
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("the algorithms are: plain"), "{}", stderr(&unknown));
 }
 
 #[test]

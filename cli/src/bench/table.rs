@@ -44,10 +44,11 @@ pub fn text(figures: &Figures) -> String {
         (
             "work",
             format!(
-                "{:.1} GFLOP/s, {} of the {:.1} that a loop of multiply-adds does on one core ({})",
+                "{:.1} GFLOP/s, {} of the {:.1} that a loop of multiply-adds does on {} ({})",
                 figures.flops_per_second / 1e9,
                 percent(figures.of_peak(figures.flops_per_second)),
-                figures.peak_flops_per_second / 1e9,
+                figures.peak_flops_per_second * figures.threads as f64 / 1e9,
+                if figures.threads == 1 { "one core".to_owned() } else { format!("{} cores", figures.threads) },
                 figures.isa
             ),
         ),
