@@ -281,6 +281,7 @@ impl<'a> Shared<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn every_task_is_done_once() -> Result<(), Error> {
@@ -321,11 +322,13 @@ mod tests {
     fn sessions_share_a_pool() -> Result<(), Error> {
         let threads = Threads::new(3)?;
         let sum = AtomicUsize::new(0);
+        let at_work = Mutex::new(HashSet::new());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
                         threads.run(5, |number, _| {
+                            lock(&at_work).insert(std::thread::current().id());
                             sum.fetch_add(number, Ordering::Relaxed);
                         });
                     }
@@ -333,6 +336,7 @@ mod tests {
             }
         });
         assert_eq!(sum.into_inner(), 4 * 200 * 10);
+        assert!(lock(&at_work).len() <= 4 + 2, "the callers and the pool's two, no others");
         Ok(())
     }
 
