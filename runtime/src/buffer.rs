@@ -1,7 +1,7 @@
 //! Memory for kernels: f32 on cache-line boundaries.
 
 use crate::Error;
-use memmap2::{MmapMut, MmapRaw};
+use memmap2::{Mmap, MmapMut, MmapRaw};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Elements of one cache line, and of the widest vector register.
@@ -28,6 +28,12 @@ enum Memory {
     /// Lines of a chunk that are this buffer's alone.
     Part {
         chunk: Arc<MmapRaw>,
+        first: usize,
+        lines: usize,
+    },
+    /// Lines of a file, which are read only.
+    File {
+        map: Arc<Mmap>,
         first: usize,
         lines: usize,
     },
@@ -59,7 +65,7 @@ impl Memory {
         match self {
             Self::Lines(lines) => lines.len(),
             Self::Pages(pages) => pages.len() / size_of::<Line>(),
-            Self::Part { lines, .. } => *lines,
+            Self::Part { lines, .. } | Self::File { lines, .. } => *lines,
         }
     }
 }
@@ -138,23 +144,45 @@ impl Buffer {
         Ok(buffer)
     }
 
+    /// Some 64-byte lines of a file; `None` when it does not have them.
+    pub fn mapped(map: Arc<Mmap>, first: usize, lines: usize) -> Option<Self> {
+        let end = first.checked_add(lines)?.checked_mul(size_of::<Line>())?;
+        (end <= map.len()).then_some(Self { memory: Memory::File { map, first, lines } })
+    }
+
+    /// Whether the elements lie in a file.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.memory, Memory::File { .. })
+    }
+
+    /// The elements as they lie in memory.
+    pub fn as_bytes(&self) -> &[u8] {
+        let elements = self.as_slice();
+        // SAFETY: f32 have no padding, and every byte is a u8.
+        unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+    }
+
     pub fn as_slice(&self) -> &[f32] {
         let start: *const f32 = match &self.memory {
             Memory::Lines(lines) => lines.as_ptr().cast(),
             Memory::Pages(pages) => pages.as_ptr().cast(),
             Memory::Part { chunk, first, .. } => chunk.as_ptr().cast::<f32>().wrapping_add(first * LINE),
+            Memory::File { map, first, .. } => map.as_ptr().cast::<f32>().wrapping_add(first * LINE),
         };
         // SAFETY: `Line` is `repr(C)`, 64 bytes of f32 without padding, so n lines are 16·n valid f32; pages begin on a
-        // page boundary, hold whole lines, and every bit pattern is an f32; a part lies within its chunk of pages.
+        // page boundary, hold whole lines, and every bit pattern is an f32; a part lies within
+        // its chunk of pages or its file.
         unsafe { std::slice::from_raw_parts(start, self.memory.lines() * LINE) }
     }
 
+    /// The elements; none of a buffer in a file.
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         let elements = self.memory.lines() * LINE;
         let start: *mut f32 = match &mut self.memory {
             Memory::Lines(lines) => lines.as_mut_ptr().cast(),
             Memory::Pages(pages) => pages.as_mut_ptr().cast(),
             Memory::Part { chunk, first, .. } => chunk.as_mut_ptr().cast::<f32>().wrapping_add(*first * LINE),
+            Memory::File { .. } => return &mut [],
         };
         // SAFETY: as in `as_slice`; the mutable borrow makes it the only one, and no other buffer has a part's lines.
         unsafe { std::slice::from_raw_parts_mut(start, elements) }

@@ -38,6 +38,15 @@ pub enum Error {
         bytes: usize,
     },
 
+    /// A file that cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
     /// A file that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {

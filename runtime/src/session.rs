@@ -5,6 +5,7 @@ use crate::graph::Port;
 use crate::passes::PassSwitches;
 use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
 use cnn_ir::{BuildError, Network};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,13 @@ pub struct CompileOptions {
     pub algorithm: Option<Algorithm>,
     /// Measured times by which kernels are chosen, in place of the cost model's.
     pub tuning: Option<Arc<Tuning>>,
+    /// Whether kernels are chosen whose packed weights are about as large as the originals, which are given back to the
+    /// system when they are mapped from a file. Winograd's algorithm is left for small layers, so runs take longer.
+    pub low_memory: bool,
+    /// A file for packed weights, which the next start maps in place of packing. It is written anew when it is not of
+    /// these weights (by the length, time and contents that their file says to have), this version or these kernels, or
+    /// is damaged; nobody else may change it. Only for weights that are mapped from a file. Also `CNN_PACKED`.
+    pub packed: Option<PathBuf>,
 }
 
 impl CompileOptions {
@@ -52,7 +60,11 @@ impl CompileOptions {
             (None, None) => None,
         };
         let times = tuning.and_then(|tuning| tuning.times(isa, threads.count()).cloned());
-        Ok(Target { isa, exact: self.exact, algorithm, times })
+        Ok(Target { isa, exact: self.exact, low_memory: self.low_memory, algorithm, times })
+    }
+
+    fn packed(&self) -> Option<PathBuf> {
+        self.packed.clone().or_else(|| environment("CNN_PACKED").map(PathBuf::from))
     }
 
     fn threads(&self) -> Result<Arc<Threads>, Error> {
@@ -168,7 +180,15 @@ impl Session {
         let (passes, threads) = (options.passes()?, options.threads()?);
         let target = options.target(&threads)?;
         passes.run(&mut graph)?;
-        Ok(Self::from_program(collapse(&mut graph, weights, &target, &threads)?, threads))
+        let packed = options.packed();
+        if let Some(file) = &packed {
+            weights.use_stored(file);
+        }
+        let program = collapse(&mut graph, weights, &target, &threads)?;
+        if let Some(file) = &packed {
+            weights.store(file)?;
+        }
+        Ok(Self::from_program(program, threads))
     }
 
     /// A session on a program that is compiled already, with threads that other sessions may use, too.
@@ -299,7 +319,26 @@ pub(crate) fn check_inputs(ports: &[Port], inputs: &[&Tensor]) -> Result<usize, 
 mod tests {
     use super::*;
     use cnn_ir::Builder;
-    use cnn_ir::ops::{DenseSpec, ReluSpec};
+    use cnn_ir::ops::{Conv2dSpec, DenseSpec, ReluSpec};
+
+    #[test]
+    fn little_memory_means_weights_of_about_their_own_size() -> Result<(), Error> {
+        let build = |network: &mut LuminalBuilder| {
+            let x = network.input("x", &[192, 8, 8])?;
+            let spec = Conv2dSpec { padding: [1; 4], bias: false, ..Conv2dSpec::new(192, 192, [3, 3]) };
+            let y = network.layer("conv", spec, &[&x])?;
+            network.output("y", &y)
+        };
+        let bytes = 4 * 192 * 192 * 9;
+        for (low_memory, expected) in [(false, bytes * 4), (true, bytes)] {
+            let weight = Tensor::new(&[192, 192, 3, 3], vec![0.5; bytes / 4])?;
+            let weights = Weights::from_tensors([("conv.weight".to_owned(), weight)])?;
+            let algorithm = Some("winograd4".parse()?);
+            Session::new(build, &weights, &CompileOptions { algorithm, low_memory, ..CompileOptions::default() })?;
+            assert!((expected..expected + 40192).contains(&weights.packed_bytes()), "{}", weights.packed_bytes());
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_profile_has_a_time_for_each_step() -> Result<(), Error> {

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 mod export;
+mod stored;
 
 /// The trained parameters of a network, by name. Cheap to clone: clones share everything.
 ///
@@ -30,6 +31,10 @@ struct Inner {
     packed: Mutex<HashMap<(String, String), Slot>>,
     /// Where what is packed lies.
     room: Slab,
+    /// The file that the tensors are mapped from.
+    identity: Option<stored::Identity>,
+    /// What was packed before.
+    stored: Mutex<Option<Arc<stored::Stored>>>,
 }
 
 /// What is made of a tensor, once it is made. Each has a lock of its own, so that several are made at once.
@@ -38,21 +43,21 @@ type Slot = Arc<Mutex<Option<Arc<Buffer>>>>;
 #[derive(Debug)]
 enum Bytes {
     Held(Cow<'static, [u8]>),
-    Mapped(memmap2::Mmap),
+    Mapped(memmap2::Mmap, std::fs::Metadata),
 }
 
 impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
             Bytes::Held(bytes) => bytes,
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
         }
     }
 
     /// Has the system map a range that is about to be read, at once and not page by page.
     fn fetch(&self, range: &Range<usize>) {
         #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(map) = self {
+        if let Bytes::Mapped(map, _) = self {
             // Older systems know no such advice, and read page by page.
             let _ = map.advise_range(memmap2::Advice::PopulateRead, range.start, range.len());
         }
@@ -61,7 +66,7 @@ impl Bytes {
     /// Lets the system take back the memory of a range that has been read.
     fn forget(&self, range: &Range<usize>) {
         #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(map) = self {
+        if let Bytes::Mapped(map, _) = self {
             // Pages that the range shares with its neighbours stay.
             let start = range.start.next_multiple_of(PAGE);
             let end = range.end / PAGE * PAGE;
@@ -84,7 +89,6 @@ struct Entry {
 }
 
 /// At least the size of a page of memory.
-#[cfg(target_os = "linux")]
 const PAGE: usize = 1 << 16;
 
 /// The longest header that is read; safetensors has the same limit.
@@ -108,7 +112,7 @@ impl Weights {
         } else {
             // SAFETY: the map is read-only and private to us; that nobody shortens or rewrites the file meanwhile is
             // the documented condition of this function, as for every reader that maps.
-            Bytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?)
+            Bytes::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?, metadata)
         };
         Self::parse(path.display().to_string(), bytes)
     }
@@ -218,17 +222,21 @@ impl Weights {
         packing: &str,
         pack: impl FnOnce(&[f32], &Slab) -> Result<Buffer, Error>,
     ) -> Result<Arc<Buffer>, Error> {
-        let slot = lock(&self.0.packed).entry((name.to_owned(), packing.to_owned())).or_default().clone();
+        let key = (name.to_owned(), packing.to_owned());
+        let slot = lock(&self.0.packed).entry(key.clone()).or_default().clone();
         let mut slot = lock(&slot);
         if let Some(buffer) = &*slot {
             return Ok(buffer.clone());
+        }
+        let stored = lock(&self.0.stored).clone();
+        if let Some(buffer) = stored.and_then(|stored| stored.part(&key)) {
+            return Ok(slot.insert(Arc::new(buffer)).clone());
         }
         let entry = self.0.entries.get(name).ok_or_else(|| self.missing(name))?;
         self.0.bytes.fetch(&entry.range);
         let buffer = Arc::new(pack(&entry.borrowed(name, self.0.bytes.as_slice())?, &self.0.room)?);
         self.0.bytes.forget(&entry.range);
-        *slot = Some(buffer.clone());
-        Ok(buffer)
+        Ok(slot.insert(buffer).clone())
     }
 
     /// Lets go of all that has been packed; kernels keep what they have.
@@ -243,10 +251,22 @@ impl Weights {
     }
 
     fn new(origin: String, bytes: Arc<Bytes>, entries: BTreeMap<String, Entry>) -> Self {
+        let identity = match &*bytes {
+            Bytes::Mapped(_, metadata) => stored::identity(metadata, &entries),
+            Bytes::Held(_) => None,
+        };
         let stored = entries.values().fold(0, |sum: usize, entry| sum.saturating_add(entry.bytes()));
         // Packed for Winograd's convolution, weights grow.
         let room = Slab::new(stored.saturating_mul(3));
-        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default(), room }))
+        Self(Arc::new(Inner {
+            origin,
+            bytes,
+            entries,
+            packed: Mutex::default(),
+            room,
+            identity,
+            stored: Mutex::default(),
+        }))
     }
 
     fn missing(&self, name: &str) -> Error {

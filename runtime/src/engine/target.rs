@@ -9,6 +9,9 @@ use cnn_ir::Op;
 use std::fmt;
 use std::str::FromStr;
 
+/// Elements by which a layer's packed weights may exceed the originals where memory is short: 512 KiB.
+const LITTLE: usize = 1 << 17;
+
 /// What a program is compiled for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
@@ -16,6 +19,8 @@ pub struct Target {
     pub isa: Isa,
     /// Whether only kernels are chosen that do the arithmetic that the layer says: no Winograd convolution.
     pub exact: bool,
+    /// Whether only kernels are chosen whose packed weights are hardly larger than the originals.
+    pub low_memory: bool,
     /// A kernel that is chosen wherever it can run a layer, whatever the cost model says.
     pub algorithm: Option<Algorithm>,
     /// Measured times, which go before those of the cost model.
@@ -60,7 +65,7 @@ impl FromStr for Algorithm {
 impl Default for Target {
     /// The best instruction set of this CPU, and what the cost model finds.
     fn default() -> Self {
-        Self { isa: Isa::detect(), exact: false, algorithm: None, times: None }
+        Self { isa: Isa::detect(), exact: false, low_memory: false, algorithm: None, times: None }
     }
 }
 
@@ -72,7 +77,9 @@ impl Target {
             |candidate: &Candidate| self.algorithm.is_some_and(|Algorithm(name)| name == candidate.algorithm());
         found.retain(|candidate| match (winograd_tile(candidate.algorithm()), layer.op) {
             (Some(tile), Op::Conv2d(spec)) => {
-                !self.exact && (wanted(candidate) || error(tile, spec.in_channels) <= LAYER_TOLERANCE)
+                let more = spec.in_channels.saturating_mul(spec.out_channels).saturating_mul((tile + 2).pow(2) - 9);
+                let is_refused = self.exact || (self.low_memory && more > LITTLE);
+                !is_refused && (wanted(candidate) || error(tile, spec.in_channels) <= LAYER_TOLERANCE)
             }
             _ => true,
         });
