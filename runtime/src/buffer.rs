@@ -22,6 +22,8 @@ pub(crate) struct Buffer {
 
 #[derive(Debug)]
 enum Memory {
+    #[cfg(all(test, unix))]
+    Guarded(crate::guard::Guarded),
     Lines(Vec<Line>),
     /// Whole lines, on a page boundary.
     Pages(MmapMut),
@@ -52,6 +54,10 @@ impl Memory {
         let none = || Error::OutOfMemory { what, bytes };
         // No allocator gives more than that.
         isize::try_from(bytes).map_err(|_| none())?;
+        #[cfg(all(test, unix))]
+        if let Some(guarded) = crate::guard::Guarded::buffer(lines * LINE) {
+            return Ok(Self::Guarded(guarded));
+        }
         if bytes >= LARGE {
             return map(bytes).map(Self::Pages).ok_or_else(none);
         }
@@ -63,6 +69,8 @@ impl Memory {
 
     fn lines(&self) -> usize {
         match self {
+            #[cfg(all(test, unix))]
+            Self::Guarded(guarded) => guarded.len() / LINE,
             Self::Lines(lines) => lines.len(),
             Self::Pages(pages) => pages.len() / size_of::<Line>(),
             Self::Part { lines, .. } | Self::File { lines, .. } => *lines,
@@ -100,6 +108,10 @@ impl Slab {
 
     /// At least `elements` zeros.
     pub fn zeros(&self, elements: usize, what: &'static str) -> Result<Buffer, Error> {
+        #[cfg(all(test, unix))]
+        if crate::guard::is_on() {
+            return Buffer::zeros(elements, what);
+        }
         let lines = elements.div_ceil(LINE);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = |(chunk, first): &(Arc<MmapRaw>, usize)| lines <= chunk.len() / size_of::<Line>() - first;
@@ -164,6 +176,8 @@ impl Buffer {
 
     pub fn as_slice(&self) -> &[f32] {
         let start: *const f32 = match &self.memory {
+            #[cfg(all(test, unix))]
+            Memory::Guarded(guarded) => guarded.as_ptr(),
             Memory::Lines(lines) => lines.as_ptr().cast(),
             Memory::Pages(pages) => pages.as_ptr().cast(),
             Memory::Part { chunk, first, .. } => chunk.as_ptr().cast::<f32>().wrapping_add(first * LINE),
@@ -179,6 +193,8 @@ impl Buffer {
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         let elements = self.memory.lines() * LINE;
         let start: *mut f32 = match &mut self.memory {
+            #[cfg(all(test, unix))]
+            Memory::Guarded(guarded) => guarded.as_ptr(),
             Memory::Lines(lines) => lines.as_mut_ptr().cast(),
             Memory::Pages(pages) => pages.as_mut_ptr().cast(),
             Memory::Part { chunk, first, .. } => chunk.as_mut_ptr().cast::<f32>().wrapping_add(*first * LINE),

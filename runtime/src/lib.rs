@@ -5,11 +5,17 @@
 //! without allocating. The same graph, decomposed into Luminal's primitives and run by Luminal itself, is the
 //! reference that the engine is tested against.
 
+// The suite that the tests share names the crate as they do.
+#[cfg(test)]
+extern crate self as cnn_runtime;
+
 mod buffer;
 mod decompose;
 pub mod engine;
 mod error;
 pub mod graph;
+#[cfg(all(test, unix))]
+mod guard;
 pub mod passes;
 mod session;
 mod tensor;

@@ -10,6 +10,10 @@ use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+#[cfg(all(test, unix))]
+#[path = "guard_tests.rs"]
+mod guard_tests;
+
 /// A compiled network. It holds packed weights and no memory of its own, so threads can share it.
 #[derive(Debug)]
 pub struct Program {
