@@ -38,6 +38,12 @@ impl Forest {
         self.parents[value].is_none() && self.elements[value] == source.elements
     }
 
+    /// How many inputs of a step are this root or parts of it.
+    fn readings(&self, draft: &Draft, root: usize) -> usize {
+        let of_root = |source: &&Source| matches!(source.value, Value::Step(input) if self.root(input).0 == root);
+        draft.inputs.iter().filter(of_root).count()
+    }
+
     /// The root of a value, and where in that it begins.
     fn root(&self, value: usize) -> (usize, usize) {
         let (mut root, mut start) = (value, 0);
@@ -104,18 +110,18 @@ fn last_readers(drafts: &[Draft], outputs: &[usize]) -> Vec<usize> {
 
 /// Makes inputs of a join parts of it, as far as they are free; says which.
 fn join(step: usize, draft: &Draft, starts: &[usize], outputs: &[usize], forest: &mut Forest) -> Vec<bool> {
-    let mut joined = Vec::with_capacity(starts.len());
-    for (source, &start) in draft.inputs.iter().zip(starts) {
-        // What comes a second time is copied from where it is, which cannot be in the output then.
-        let once = draft.inputs.iter().filter(|other| other.value == source.value).count() == 1;
-        joined.push(match source.value {
-            // What a caller sees lies for itself.
-            Value::Step(input) if once && forest.is_free(source, input) && !outputs.contains(&input) => {
-                forest.attach(input, step, start);
-                true
-            }
-            _ => false,
-        });
+    // What a caller sees lies for itself, and what comes a second time is copied.
+    let fits = |source: &Source| match source.value {
+        Value::Step(input) => {
+            forest.is_free(source, input) && !outputs.contains(&input) && forest.readings(draft, input) == 1
+        }
+        Value::Input(_) => false,
+    };
+    let joined: Vec<bool> = draft.inputs.iter().map(fits).collect();
+    for ((source, &start), _) in draft.inputs.iter().zip(starts).zip(&joined).filter(|(_, joined)| **joined) {
+        if let Value::Step(input) = source.value {
+            forest.attach(input, step, start);
+        }
     }
     joined
 }
@@ -129,8 +135,8 @@ fn overwritten(step: usize, draft: &Draft, forest: &Forest) -> Option<usize> {
     };
     let is_free = |&index: &usize| {
         let source = &draft.inputs[index];
-        let once = draft.inputs.iter().filter(|other| other.value == source.value).count() == 1;
         let Value::Step(input) = source.value else { return false };
+        let once = forest.readings(draft, input) == 1;
         once && source.elements == draft.elements && forest.is_free(source, input) && forest.last[input] == step
     };
     candidates.into_iter().find(is_free)
