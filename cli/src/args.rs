@@ -292,10 +292,10 @@ pub struct Predict {
     #[arg(long, value_name = "NAME")]
     pub output: Option<String>,
 
-    /// How pictures become numbers.
     #[command(flatten)]
     pub engine: EngineArgs,
 
+    /// How pictures become numbers.
     #[command(flatten)]
     pub picture: PictureArgs,
 

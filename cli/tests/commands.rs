@@ -27,6 +27,7 @@ impl Workspace {
             .env_remove("CNN_THREADS")
             .env_remove("CNN_ALGORITHM")
             .env_remove("CNN_TUNING")
+            .env_remove("CNN_PACKED")
             .output()
             .unwrap()
     }
@@ -146,7 +147,9 @@ fn tune_measures_what_bench_chooses_by() {
 #[test]
 fn the_engine_can_be_told_how_to_run() {
     let workspace = Workspace::new();
-    let bench = |more: &[&str]| [&["bench", "lenet.cnn", "--seconds", "0", "--runs", "1", "--layers"], more].concat();
+    fn bench<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["bench", "lenet.cnn", "--seconds", "0", "--runs", "1", "--layers"], more].concat()
+    }
     assert!(workspace.prints(&bench(&["--algorithm", "blocked"])).contains("conv2d_blocked + Sigmoid"));
     assert!(workspace.prints(&bench(&["--exact", "--threads", "3"])).contains("3 threads"));
     assert!(workspace.refuses(&bench(&["--threads", "0"])).contains("there can be 1 to 256"));

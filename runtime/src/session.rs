@@ -95,7 +95,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// Measures the kernels of a network's layers, one after the other, and adds their times to a tuning: for
 /// [`CompileOptions::tuning`]. `observe` is told each layer's name before it is measured, how many are done, and how many
-/// there are to do.
+/// there are to do. Gives how many different layers have times now, on this machine with these options.
 ///
 /// # Errors
 /// See [`Session::new`].
@@ -105,12 +105,13 @@ pub fn tune(
     options: &CompileOptions,
     tuning: &mut Tuning,
     observe: impl FnMut(&str, usize, usize),
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let mut graph = LayerGraph::from_network(network)?;
     let (passes, threads) = (options.passes()?, options.threads()?);
     let target = Target { times: None, ..options.target(&threads)? };
     passes.run(&mut graph)?;
-    tuning.measure(&graph, weights, &target, &threads, observe)
+    tuning.measure(&graph, weights, &target, &threads, observe)?;
+    Ok(tuning.layers(target.isa, threads.count()))
 }
 
 /// A compiled network with the memory that one run needs.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::model::load_one;
 use crate::output::write_file;
 use crate::terminal::say;
-use cnn::{CompileOptions, Isa, Tuning, Weights};
+use cnn::{CompileOptions, Tuning, Weights};
 use std::io::{Write, stdout};
 
 /// Measures the kernels of every layer and writes their times.
@@ -19,10 +19,8 @@ pub fn run(args: &Tune, format: MessageFormat) -> Result<(), Failure> {
     };
     let options = CompileOptions { threads: args.threads, ..CompileOptions::default() };
     let observe = |name: &str, done: usize, total: usize| say(format_args!("{:>4} of {total}  {name}", done + 1));
-    cnn::tune(&network, &weights, &options, &mut tuning, observe)?;
+    let layers = cnn::tune(&network, &weights, &options, &mut tuning, observe)?;
     write_file(&args.output, tuning.to_json().as_bytes())?;
-    let threads = args.threads.unwrap_or_else(cnn::Threads::available);
-    let layers = tuning.layers(Isa::detect(), threads);
     writeln!(stdout(), "{}: times of {layers} different layers on this machine", args.output.display())?;
     Ok(())
 }
