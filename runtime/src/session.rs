@@ -54,7 +54,7 @@ impl CompileOptions {
             (None, None) => None,
         };
         let isa = self.isa()?;
-        let tuning = match (&self.tuning, environment("CNN_TUNING")) {
+        let tuning = match (&self.tuning, environment_path("CNN_TUNING")) {
             (Some(tuning), _) => Some(tuning.clone()),
             (None, Some(path)) => Some(Arc::new(Tuning::open(path)?)),
             (None, None) => None,
@@ -64,7 +64,7 @@ impl CompileOptions {
     }
 
     fn packed(&self) -> Option<PathBuf> {
-        self.packed.clone().or_else(|| environment("CNN_PACKED").map(PathBuf::from))
+        self.packed.clone().or_else(|| environment_path("CNN_PACKED"))
     }
 
     fn threads(&self) -> Result<Arc<Threads>, Error> {
@@ -86,6 +86,10 @@ impl CompileOptions {
             (None, None) => Ok(PassSwitches::default()),
         }
     }
+}
+
+fn environment_path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn environment(name: &str) -> Option<String> {

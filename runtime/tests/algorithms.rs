@@ -7,7 +7,7 @@
 mod suite;
 
 use cnn_ir::ops::{
-    AddSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, GlobalAvgPool2dSpec, MaxPool2dSpec, ReluSpec, SigmoidSpec,
+    AddSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, GlobalAvgPool2dSpec, MaxPool2dSpec, PadMode, ReluSpec, SigmoidSpec,
 };
 use cnn_ir::{BuildError, Builder, ValueId};
 use cnn_runtime::{Algorithm, CompileOptions, Isa, LuminalBuilder, Reference, Session, Tensor};
@@ -65,6 +65,9 @@ fn joins(b: &mut LuminalBuilder) -> Result<(), BuildError> {
     let back = conv(b, "back", [138, 64], &mixed)?;
     let sum = b.layer("sum", AddSpec::new(), &[&back, &pooled])?;
     let sum = b.layer("sum_relu", ReluSpec::new(), &[&sum])?;
+    let mirrored = Conv2dSpec { padding: [1; 4], padding_mode: PadMode::Reflect, ..Conv2dSpec::new(64, 5, [3, 3]) };
+    let mirrored = b.layer("mirrored", mirrored, &[&pooled])?;
+    b.output("mirrored", &mirrored)?;
     // A value and a part of it, joined and added.
     let whole = b.layer("whole", ConcatSpec::new(), &[&sum, &pooled])?;
     let again = b.layer("again", ConcatSpec::new(), &[&whole, &pooled])?;
@@ -100,6 +103,34 @@ fn joined_values_keep_apart() {
                     assert!((found - right).abs() <= 2e-5 * largest, "{options:?}, output {i}: {found} is not {right}");
                 }
             }
+        }
+    }
+}
+
+/// A part of a joined value is made one example at a time, with as much scratch memory as one example needs: with several
+/// threads that can be more than for the whole batch.
+#[test]
+fn one_example_of_a_batch_has_its_scratch_memory() {
+    let build = |b: &mut LuminalBuilder| {
+        let x = b.input("x", &[48, 32, 32])?;
+        let y = conv(b, "y", [48, 48], &x)?;
+        let joined = b.layer("joined", ConcatSpec::new(), &[&y, &x])?;
+        b.output("joined", &joined)
+    };
+    let mut builder = LuminalBuilder::new();
+    build(&mut builder).unwrap();
+    let weights = formula::weights(&builder.finish().unwrap());
+    let input = formula::input(&[2, 48, 32, 32]);
+    for isa in Isa::available() {
+        let run = |threads: usize| {
+            let algorithm = Some("winograd2".parse().unwrap());
+            let options = CompileOptions { isa: Some(isa), threads: Some(threads), algorithm, ..Default::default() };
+            let mut session = Session::new(build, &weights, &options).unwrap();
+            session.run(&[&input]).unwrap().get(0).to_tensor()
+        };
+        let one = run(1);
+        for threads in [2, 3, 4, 8] {
+            assert_eq!(run(threads), one, "{isa} on {threads} threads");
         }
     }
 }

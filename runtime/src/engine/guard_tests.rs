@@ -83,7 +83,7 @@ fn run(mut program: Program, inputs: &[&Tensor], edge: Edge, threads: &Threads) 
         arena[area.range(batch, 0, batch)].copy_from_slice(input.data());
     }
     for step in &program.steps {
-        let count = if step.is_adjacent(batch) { batch } else { 1 };
+        let count = step.examples(batch);
         // Scratch memory begins and ends on a line.
         let elements = step.kernel.scratch(count, threads.count()).next_multiple_of(crate::buffer::LINE);
         let mut scratch = Pages::new(Pages::room(elements, 1));

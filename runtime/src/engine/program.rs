@@ -195,7 +195,12 @@ impl Program {
     }
 
     fn scratch(&self, batch: usize, threads: usize) -> usize {
-        self.steps.iter().map(|step| step.kernel.scratch(batch, threads)).max().unwrap_or(0)
+        let needed = |step: &Step| {
+            let count = step.examples(batch);
+            // A kernel may keep small work to one thread.
+            step.kernel.scratch(count, threads).max(step.kernel.scratch(count, 1))
+        };
+        self.steps.iter().map(needed).max().unwrap_or(0)
     }
 
     /// Runs all steps. The inputs have been checked against the program's and have this batch.
@@ -239,8 +244,7 @@ impl Program {
         let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
         observe();
         for step in &self.steps {
-            // A part of another value has its examples apart from each other, so they are taken one by one.
-            let count = if step.is_adjacent(batch) { batch } else { 1 };
+            let count = step.examples(batch);
             for first in (0..batch).step_by(count) {
                 step.run(inputs, Examples { batch, first, count }, arena, scratch, threads);
             }
@@ -259,6 +263,12 @@ struct Examples {
 }
 
 impl Step {
+    /// How many examples of a batch the step works on at once: a part of another value has its examples apart from each
+    /// other, so they are taken one by one.
+    pub(super) fn examples(&self, batch: usize) -> usize {
+        if self.is_adjacent(batch) { batch } else { 1 }
+    }
+
     fn is_adjacent(&self, batch: usize) -> bool {
         let input = |source: &Source| matches!(source, Source::Arena(area) if !area.is_adjacent(batch));
         self.output.is_adjacent(batch) && !self.inputs.iter().any(input)

@@ -31,7 +31,7 @@ use super::layout::Layout;
 use crate::graph::Activation;
 use crate::{Error, Weights};
 use cnn_ir::Op;
-use cnn_ir::ops::{BatchNormSpec, ConcatSpec, PadMode};
+use cnn_ir::ops::{BatchNormSpec, ConcatSpec, ConvSpec, PadMode};
 
 /// What a kernel is chosen by and made from.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ macro_rules! table {
 }
 
 static TABLE: &[Row] = table! {
-    Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| spec.padding_mode != PadMode::Zeros && !layer.residual
+    Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| !pads_zeros(spec) && !layer.residual
         => PaddedConv::new(spec, layer, weights)?;
     Conv2d: blocked Blocked, if |spec, layer, weights| blocked::conv2d::applies(spec, layer) => BlockedConv2d::new(spec, layer, weights)?;
     Conv2d: depthwise Blocked, if |spec, layer, weights| depthwise::applies(spec, layer) => Depthwise::new(spec, layer, weights)?;
@@ -145,10 +145,10 @@ static TABLE: &[Row] = table! {
     Conv2d: winograd6 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 6) => Winograd::new(spec, layer, weights, 6)?;
     Conv2d: first Enter, if |spec, layer, weights| blocked::conv2d::applies_first(spec, layer) => BlockedConv2d::first(spec, layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| layer.residual => Residual::new(layer, weights)?;
-    Conv2d: plain Plain, if |spec, layer, weights| !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
-    Conv2d: naive Plain, if |spec, layer, weights| !layer.residual => PlainConv2d::new(spec, layer, weights)?;
-    Conv1d: plain Plain, if |spec, layer, weights| true => conv1d(spec, layer, weights)?;
-    Conv3d: plain Plain, if |spec, layer, weights| true => Conv3d::new(spec, layer, weights)?;
+    Conv2d: plain Plain, if |spec, layer, weights| pads_zeros(spec) && !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
+    Conv2d: naive Plain, if |spec, layer, weights| pads_zeros(spec) && !layer.residual => PlainConv2d::new(spec, layer, weights)?;
+    Conv1d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => conv1d(spec, layer, weights)?;
+    Conv3d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => Conv3d::new(spec, layer, weights)?;
     Dense: plain Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights)?;
     MaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::max(spec, layer)?;
     AvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::avg(spec, layer)?;
@@ -202,6 +202,11 @@ static TABLE: &[Row] = table! {
     Slice: plain Plain, if |spec, layer, weights| true => Gather::slice(spec, layer);
     Extern: plain Plain, if |spec, layer, weights| true => Extern::new(spec, layer)?;
 };
+
+/// Whether a convolution's padding is of zeros; [`PaddedConv`] makes any other kind first.
+fn pads_zeros<const D: usize, const S: usize>(spec: &ConvSpec<D, S>) -> bool {
+    spec.padding_mode == PadMode::Zeros
+}
 
 /// Whether the parts of a concatenation are whole blocks of channels, but for the last.
 fn joins_blocks(spec: &ConcatSpec, layer: &Layer<'_>) -> bool {

@@ -11,9 +11,10 @@ use crate::buffer::{Buffer, LINE};
 use memmap2::Mmap;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 const NAME: &[u8; 8] = b"cnnpack1";
@@ -90,7 +91,8 @@ impl Weights {
         if buffers.iter().all(|(_, buffer)| buffer.is_mapped()) {
             return Ok(());
         }
-        write(path, identity, &buffers).map_err(|source| Error::Write { path: path.to_owned(), source })
+        let written = replaceable(path).and_then(|()| write(path, identity, &buffers));
+        written.map_err(|source| Error::Write { path: path.to_owned(), source })
     }
 
     /// Bytes of packed weights that lie in a file.
@@ -98,6 +100,21 @@ impl Weights {
         let slots: Vec<Slot> = lock(&self.0.packed).values().cloned().collect();
         let mapped = |slot: &Slot| lock(slot).clone().filter(|buffer| buffer.is_mapped());
         slots.iter().filter_map(mapped).map(|buffer| size_of_val(buffer.as_slice())).sum()
+    }
+}
+
+/// Whether a path is free or has packed weights, which may be damaged: nothing else is replaced.
+fn replaceable(path: &Path) -> std::io::Result<()> {
+    let mut start = Vec::new();
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => File::open(path)?.take(NAME.len() as u64).read_to_end(&mut start)?,
+        Ok(_) => return Err(std::io::Error::other("it is no regular file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    match NAME.starts_with(&start) {
+        true => Ok(()),
+        false => Err(std::io::Error::other("it is there and holds something else than packed weights")),
     }
 }
 
@@ -120,10 +137,12 @@ fn write(path: &Path, identity: Identity, buffers: &[((String, String), Arc<Buff
     let mut text = index(room / LINE_BYTES)?;
     text.resize(room - 24, b' ');
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
+    // Sessions that start together write a file each.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    name.push(format!(".{}-{}.new", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let new = path.with_file_name(name);
     let written = (|| {
-        let mut file = BufWriter::new(File::create(&new)?);
+        let mut file = BufWriter::new(File::create_new(&new)?);
         file.write_all(NAME)?;
         file.write_all(&(text.len() as u64).to_le_bytes())?;
         file.write_all(&hash(&text).to_le_bytes())?;
@@ -217,7 +236,7 @@ mod tests {
 
         let end = whole.len();
         // A damaged file: its beginning, its index, its weights; cut off, longer, empty.
-        let damaged = [0, 12, 40, end - 3000].map(|place| {
+        let damaged = [9, 12, 40, end - 3000].map(|place| {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             bytes
@@ -230,6 +249,11 @@ mod tests {
             assert!(mapped_now < mapped, "{} bytes", bytes.len());
             assert_eq!(std::fs::read(&packed).unwrap(), whole, "it is written anew");
         }
+
+        // Another file is not replaced.
+        let kept = std::fs::read(&weights).unwrap();
+        assert!(run(&weights, &weights).is_err_and(|error| error.to_string().contains("something else")));
+        assert_eq!(std::fs::read(&weights).unwrap(), kept);
 
         // Other weights of the same length.
         save(&weights, 2.0);

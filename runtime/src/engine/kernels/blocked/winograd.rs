@@ -204,6 +204,7 @@ impl Winograd {
         if batch == 0 {
             return;
         }
+        debug_assert!(scratch.len() >= self.scratch_elements(batch, threads.count()), "scratch for {batch}");
         let plan = self.plan(batch, threads.count());
         let [input_elements, sum_elements] = self.scratch_parts(&plan);
         let elements = output.len();
