@@ -23,8 +23,10 @@ impl Isa {
     /// Whether this CPU has it.
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        let (avx2, avx512) =
-            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), is_x86_feature_detected!("avx512f"));
+        let (avx2, avx512) = (
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
+        );
         #[cfg(not(target_arch = "x86_64"))]
         let (avx2, avx512) = (false, false);
         match self {

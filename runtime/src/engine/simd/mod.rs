@@ -56,6 +56,19 @@ pub(crate) trait Simd: Copy {
     unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize);
 }
 
+/// Brings a cache line into the second-level cache. Any address will do.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program sees and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// The sum of all lanes, always in the same order.
 #[inline(always)]
 pub(crate) unsafe fn reduce_add<S: Simd>(vector: S) -> f32 {
@@ -107,6 +120,21 @@ macro_rules! per_isa {
     };
 }
 pub(crate) use per_isa;
+
+/// `$body` for i = 0, 1, … below `$count`, a constant of at most 17, written out: a loop of many steps is not unrolled before
+/// the compiler decides that an array which it indexes cannot live in registers.
+macro_rules! unrolled {
+    ($i:ident < $count:tt => $body:block) => {
+        $crate::engine::simd::unrolled!($i < $count => $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($i:ident < $count:tt => $body:block, $($step:literal)*) => {
+        $(if $step < $count {
+            let $i = $step;
+            $body
+        })*
+    };
+}
+pub(crate) use unrolled;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 
 use super::conv2d_plan::Plan;
 use super::copy::{Fill, FillFn, fill_of};
-use super::tile::Tile;
+use super::tile::{LINE, Tile};
 use crate::buffer::Buffer;
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::gemm::{cut, round_up};
@@ -136,6 +136,9 @@ impl BlockedConv2d {
         for blocks in cut(plan.blocks, plan.tile_blocks).skip(tiles.start).take(tiles.len()) {
             let first = group * plan.blocks + blocks.start;
             let start = blocks.start * plane + rows.start * width * lanes;
+            let weight = self.weight.as_slice()[first * plan.weight_floats(1)..].as_ptr();
+            let last_channels = plan.channels[1].min(blocks.end * lanes) - (blocks.end - 1) * lanes;
+            let next = weight.wrapping_add(plan.weight_floats(blocks.len()));
             let mut tile = Tile {
                 input: null(),
                 offsets: self.offsets.as_ptr(),
@@ -143,7 +146,8 @@ impl BlockedConv2d {
                 channels,
                 rest_taps,
                 rest_channels,
-                weight: self.weight.as_slice()[first * plan.weight_floats(1)..].as_ptr(),
+                weight,
+                ahead: next,
                 bias: self.bias.as_ref().map_or(null(), |bias| bias.as_slice()[first * lanes..].as_ptr()),
                 residual: null(),
                 output: std::ptr::null_mut(),
@@ -152,11 +156,13 @@ impl BlockedConv2d {
                 high,
             };
             for row in 0..lines {
-                for pixels in cut(line, plan.tiles.max_pixels(blocks.len())) {
+                for (number, pixels) in cut(line, plan.tiles.max_pixels(blocks.len())).enumerate() {
+                    // Each tile brings a part of the next weights, as long as itself.
+                    tile.ahead = next.wrapping_add(number % blocks.len() * plan.depth() * LINE);
                     let to = start + (row * width + pixels.start) * lanes;
                     let code = match element {
                         1 => plan.tiles.plain(plan.pixel, pixels.len(), blocks.len()),
-                        _ => plan.tiles.code(pixels.len(), blocks.len()),
+                        _ => plan.tiles.code_for(pixels.len(), blocks.len(), last_channels),
                     };
                     tile.input = from[row * row_floats + pixels.start * plan.pixel..].as_ptr();
                     if let Some(residual) = residual {

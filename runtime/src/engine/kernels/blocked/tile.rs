@@ -7,7 +7,7 @@
 use crate::engine::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::simd::{Avx2, Avx512};
-use crate::engine::simd::{Portable, Simd};
+use crate::engine::simd::{Portable, Simd, prefetch, unrolled};
 
 /// The operands of one tile. `P` pixels and `B` blocks are those that its function was chosen for.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,9 @@ pub(crate) struct Tile {
     pub rest_channels: usize,
     /// `[tap][channel][B][LANES]`.
     pub weight: *const f32,
+    /// What is wanted soon, of which as many cache lines as the sum has steps are brought nearer: the next weights. Any
+    /// address.
+    pub ahead: *const f32,
     /// `[B][LANES]`, or null for zeros.
     pub bias: *const f32,
     /// Addressed as the output and added to it, or null.
@@ -50,8 +53,13 @@ pub(crate) struct Tiles {
     pub lanes: usize,
     /// `[blocks − 1][pixels − 1]`, for blocked input, and for plain input with each of [`STRIDES`].
     blocked: &'static [&'static [TileFn]],
+    /// The same with a last block of which only the first half of the lanes counts; none where that is no faster.
+    halved: &'static [&'static [TileFn]],
     plain: [&'static [&'static [TileFn]]; STRIDES.len()],
 }
+
+/// Floats of a cache line.
+pub(crate) const LINE: usize = 16;
 
 /// Floats from a pixel to the next in plain input.
 pub(crate) const STRIDES: [usize; 3] = [1, 2, 4];
@@ -94,6 +102,14 @@ impl Tiles {
         self.blocked[blocks - 1][pixels - 1]
     }
 
+    /// The same when the last block has no more than this many channels.
+    pub fn code_for(&self, pixels: usize, blocks: usize, last_channels: usize) -> TileFn {
+        match self.halved.get(blocks - 1) {
+            Some(codes) if 2 * last_channels <= self.lanes => codes[pixels - 1],
+            _ => self.code(pixels, blocks),
+        }
+    }
+
     /// The same for pixels that are single floats, with one of [`STRIDES`] between them.
     pub fn plain(&self, stride: usize, pixels: usize, blocks: usize) -> TileFn {
         self.plain[stride / 2][blocks - 1][pixels - 1]
@@ -102,10 +118,11 @@ impl Tiles {
 
 // The sums, a row of weights and one value of the input fit the registers.
 macro_rules! tiles {
-    ($f:ident, $simd:ident, [$($blocks:literal: $($pixels:literal)*,)*]) => {
+    ($f:ident, $simd:ident, [$($blocks:literal: $($pixels:literal)*,)*], $halved:expr) => {
         Tiles {
             lanes: $simd::LANES,
             blocked: &[$(&[$($f::<0, $pixels, $blocks>),*]),*],
+            halved: $halved,
             plain: [
                 &[$(&[$($f::<1, $pixels, $blocks>),*]),*],
                 &[$(&[$($f::<2, $pixels, $blocks>),*]),*],
@@ -115,90 +132,94 @@ macro_rules! tiles {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
+macro_rules! halved {
+    ($($blocks:literal: $($pixels:literal)*,)*) => {
+        &[$(&[$(avx512_halved::<$pixels, $blocks>),*]),*]
+    };
+}
+
 static PORTABLE: Tiles = tiles!(portable, Portable, [
     1: 1 2 3 4 5 6 7 8, 2: 1 2 3 4 5, 3: 1 2 3, 4: 1 2,
-]);
+], &[]);
 
 #[cfg(target_arch = "x86_64")]
 static AVX2: Tiles = tiles!(avx2, Avx2, [
     1: 1 2 3 4 5 6 7 8 9 10 11 12, 2: 1 2 3 4 5 6, 3: 1 2 3, 4: 1 2,
-]);
+], &[]);
 
 #[cfg(target_arch = "x86_64")]
 static AVX512: Tiles = tiles!(avx512, Avx512, [
     1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 3: 1 2 3 4 5 6 7 8 9, 4: 1 2 3 4 5 6,
-]);
+], HALVED);
+
+#[cfg(target_arch = "x86_64")]
+const HALVED: &[&[TileFn]] = halved!(
+    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14, 3: 1 2 3 4 5 6 7 8 9, 4: 1 2 3 4 5 6,
+);
 
 unsafe fn portable<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the caller keeps `tile`'s conditions.
-    unsafe { tile::<Portable, PITCH, P, B>(t) }
+    unsafe { tile::<Portable, Portable, PITCH, P, B>(t) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the CPU has AVX2 and FMA, and the caller keeps `tile`'s conditions.
-    unsafe { tile::<Avx2, PITCH, P, B>(t) }
+    unsafe { tile::<Avx2, Avx2, PITCH, P, B>(t) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn avx512<const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the CPU has AVX-512F, and the caller keeps `tile`'s conditions.
-    unsafe { tile::<Avx512, PITCH, P, B>(t) }
+    unsafe { tile::<Avx512, Avx512, PITCH, P, B>(t) }
 }
 
-/// `$body` for p = 0, 1, … below `$pixels`, written out: a loop of so many steps is not unrolled before the compiler
-/// decides that the sums cannot live in registers.
-macro_rules! each_pixel {
-    ($p:ident < $pixels:ident => $body:block) => {
-        each_pixel!($p < $pixels => $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
-    };
-    ($p:ident < $pixels:ident => $body:block, $($i:literal)*) => {
-        $(if $i < $pixels {
-            let $p = $i;
-            $body
-        })*
-    };
+// Two units compute a wide vector together, so that a half one takes half the time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+unsafe fn avx512_halved<const P: usize, const B: usize>(t: &Tile) {
+    // SAFETY: the CPU has AVX-512F and its forms for shorter vectors, and the caller keeps `tile`'s conditions.
+    unsafe { tile::<Avx512, Avx2, 0, P, B>(t) }
 }
+
+/// The sums of a tile: `B − 1` blocks of vectors `S`, then one of vectors `L`.
+type Sums<S, L, const P: usize, const B: usize> = ([[S; B]; P], [L; P]);
 
 /// # Safety
-/// Those of [`TileFn`]. A PITCH of 0 stands for LANES.
+/// Those of [`TileFn`]. A PITCH of 0 stands for LANES. The last block is computed in `L`, its lanes behind are left as they are.
 // Plain counted loops are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn tile<S: Simd, const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
+unsafe fn tile<S: Simd, L: Simd, const PITCH: usize, const P: usize, const B: usize>(t: &Tile) {
     // SAFETY: the caller's `Tile` describes valid memory, and the CPU has the instruction set.
     unsafe {
-        let mut sums = [[S::splat(0.0); B]; P];
+        let mut sums: Sums<S, L, P, B> = ([[S::splat(0.0); B]; P], [L::splat(0.0); P]);
         if !t.bias.is_null() {
-            each_pixel!(p < P => {
-                for b in 0..B {
-                    sums[p][b] = S::load(t.bias.add(b * S::LANES));
+            unrolled!(p < P => {
+                for b in 0..B - 1 {
+                    sums.0[p][b] = S::load(t.bias.add(b * S::LANES));
                 }
+                sums.1[p] = L::load(t.bias.add((B - 1) * S::LANES));
             });
         }
-        let (mut weight, mut channels) = (t.weight, t.channels);
+        let (mut weight, mut ahead, mut channels) = (t.weight, t.ahead, t.channels);
         for tap in 0..t.taps + t.rest_taps {
             if tap == t.taps {
                 channels = t.rest_channels;
             }
             let input = t.input.add(*t.offsets.add(tap) as usize);
-            sums = accumulate::<S, PITCH, P, B>(input, channels, weight, sums);
+            sums = accumulate::<S, L, PITCH, P, B>(input, channels, weight, ahead, sums);
             weight = weight.add(channels * B * S::LANES);
+            ahead = ahead.wrapping_add(channels * LINE);
         }
-        if !t.residual.is_null() {
-            each_pixel!(p < P => {
-                for b in 0..B {
-                    sums[p][b] = sums[p][b].add(S::load(t.residual.add(b * t.block_stride + p * S::LANES)));
-                }
-            });
-        }
-        let (low, high) = (S::splat(t.low), S::splat(t.high));
-        each_pixel!(p < P => {
-            for b in 0..B {
-                high.min(low.max(sums[p][b])).store(t.output.add(b * t.block_stride + p * S::LANES));
+        unrolled!(p < P => {
+            for b in 0..B - 1 {
+                finish(t, sums.0[p][b], b * t.block_stride + p * S::LANES);
             }
+            finish(t, sums.1[p], (B - 1) * t.block_stride + p * S::LANES);
         });
     }
 }
@@ -209,30 +230,50 @@ unsafe fn tile<S: Simd, const PITCH: usize, const P: usize, const B: usize>(t: &
 /// The CPU has the instruction set; the pixels' channels and as many rows of `B` vectors of weights are valid.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const PITCH: usize, const P: usize, const B: usize>(
+unsafe fn accumulate<S: Simd, L: Simd, const PITCH: usize, const P: usize, const B: usize>(
     input: *const f32,
     channels: usize,
     weight: *const f32,
-    mut sums: [[S; B]; P],
-) -> [[S; B]; P] {
+    ahead: *const f32,
+    mut sums: Sums<S, L, P, B>,
+) -> Sums<S, L, P, B> {
     let pitch = if PITCH == 0 { S::LANES } else { PITCH };
     for i in 0..channels {
         // SAFETY: i < channels, p < P, b < B.
         unsafe {
             let weight = weight.add(i * B * S::LANES);
+            prefetch(ahead.wrapping_add(i * LINE));
             let mut row = [S::splat(0.0); B];
-            for b in 0..B {
+            for b in 0..B - 1 {
                 row[b] = S::load(weight.add(b * S::LANES));
             }
-            each_pixel!(p < P => {
-                let x = S::splat(*input.add(p * pitch + i));
-                for b in 0..B {
-                    sums[p][b] = x.mul_add(row[b], sums[p][b]);
+            let last = L::load(weight.add((B - 1) * S::LANES));
+            unrolled!(p < P => {
+                let x = input.add(p * pitch + i);
+                for b in 0..B - 1 {
+                    sums.0[p][b] = S::splat(*x).mul_add(row[b], sums.0[p][b]);
                 }
+                sums.1[p] = L::splat(*x).mul_add(last, sums.1[p]);
             });
         }
     }
     sums
+}
+
+/// Adds the residual, clamps and stores one vector.
+///
+/// # Safety
+/// The CPU has the instruction set; the place lies in the output, and in the residual if there is one.
+#[inline(always)]
+unsafe fn finish<S: Simd>(t: &Tile, mut sum: S, place: usize) {
+    // SAFETY: the caller keeps the conditions.
+    unsafe {
+        if !t.residual.is_null() {
+            sum = sum.add(S::load(t.residual.add(place)));
+        }
+        // NaN stays NaN: it is the second operand.
+        S::splat(t.high).min(S::splat(t.low).max(sum)).store(t.output.add(place));
+    }
 }
 
 #[cfg(test)]
@@ -251,10 +292,14 @@ mod tests {
                 for pixels in 1..=tiles.max_pixels(blocks) {
                     for sums in SUMS {
                         for bare in [false, true] {
-                            check(tiles.code(pixels, blocks), tiles.lanes, tiles.lanes, [pixels, blocks], sums, bare);
+                            for last in [1, tiles.lanes / 2, tiles.lanes] {
+                                let code = tiles.code_for(pixels, blocks, last);
+                                let channels = (blocks - 1) * tiles.lanes + last;
+                                check(code, tiles.lanes, [tiles.lanes, channels], [pixels, blocks], sums, bare);
+                            }
                             for stride in STRIDES {
                                 let code = tiles.plain(stride, pixels, blocks);
-                                check(code, stride, tiles.lanes, [pixels, blocks], sums, bare);
+                                check(code, stride, [tiles.lanes, blocks * tiles.lanes], [pixels, blocks], sums, bare);
                             }
                         }
                     }
@@ -263,8 +308,15 @@ mod tests {
         }
     }
 
-    /// A bare tile has neither bias nor residual.
-    fn check(code: TileFn, pitch: usize, lanes: usize, [pixels, blocks]: [usize; 2], sums: [usize; 4], bare: bool) {
+    /// A bare tile has neither bias nor residual. Lanes behind the last channel do not count.
+    fn check(
+        code: TileFn,
+        pitch: usize,
+        [lanes, channels_out]: [usize; 2],
+        [pixels, blocks]: [usize; 2],
+        sums: [usize; 4],
+        bare: bool,
+    ) {
         let [taps, channels, rest_taps, rest_channels] = sums;
         let whole = |n: usize, period: usize| (0..n).map(|i| (i % period) as f32 - (period / 2) as f32).collect();
         // Taps lie out of order and overlap.
@@ -284,6 +336,7 @@ mod tests {
             rest_taps,
             rest_channels,
             weight: weight.as_ptr(),
+            ahead: weight.as_ptr(),
             bias: if bare { std::ptr::null() } else { bias.as_ptr() },
             residual: if bare { std::ptr::null() } else { residual.as_ptr() },
             output: output.as_mut_ptr(),
@@ -298,6 +351,9 @@ mod tests {
             let (p, lane) = (within / lanes, within % lanes);
             if p >= pixels {
                 assert!(found.is_nan(), "{pixels}×{blocks}: wrote behind its pixels");
+                continue;
+            }
+            if b * lanes + lane >= channels_out {
                 continue;
             }
             let mut sum = if bare { 0.0 } else { bias[b * lanes + lane] };
@@ -327,6 +383,7 @@ mod tests {
                 rest_taps: 0,
                 rest_channels: 0,
                 weight: weight.as_ptr(),
+                ahead: std::ptr::null(),
                 bias: std::ptr::null(),
                 residual: std::ptr::null(),
                 output: output.as_mut_ptr(),

@@ -1,10 +1,9 @@
 //! Windows that slide over blocked maps, for depthwise convolution and pools: one vector of channels at each pixel.
 //!
-//! A row of the output is cut into the columns whose windows lie wholly inside the input and those at its edges. The former
-//! are computed several at a time in registers, from taps without any check; the latter one by one, from the taps that there
-//! are. Nothing is copied. Every sum runs over the taps in their order.
+//! A row of the output is cut into tiles of columns, which are computed in registers from the taps inside the input; those
+//! whose windows lie wholly inside it need no check. Nothing is copied. Every sum runs over the taps in their order.
 
-use crate::engine::simd::Simd;
+use crate::engine::simd::{Simd, unrolled};
 use std::ops::Range;
 
 /// The geometry of the windows, for height and width.
@@ -18,6 +17,9 @@ pub(super) struct Windows {
     pub input: [usize; 2],
     pub output: [usize; 2],
 }
+
+/// The most pixels of a row that a tile reads: seven columns, five taps wide, two apart.
+const READ: usize = 17;
 
 /// What to compute: rows of the output in blocked layout, numbered through all planes.
 pub(super) struct Rows<'a> {
@@ -41,7 +43,8 @@ pub(super) struct Rows<'a> {
 /// What is done with the elements of a window.
 pub(super) trait Operation {
     const WEIGHTED: bool;
-    /// The result of a window without elements, when there is no bias.
+    /// The result of a window without elements, when there is no bias. Combined with anything, with any weight, it changes
+    /// nothing.
     const START: f32;
     /// # Safety
     /// The CPU has the vector's instruction set.
@@ -103,27 +106,22 @@ pub(super) unsafe fn rows<S: Simd, O: Operation, const K: usize, const STRIDE: u
             if !job.scales[0].is_null() {
                 line.scale = *job.scales[0].add(y);
             }
-            for x in 0..inner.start {
-                line.edge::<O>(x);
+            let mut x = 0;
+            // Seven columns and what they read fit thirty-two registers, and divide the maps of common networks.
+            while S::LANES == 16 && x + 7 <= out_width {
+                line.columns::<O, K, STRIDE, 7>(x, &inner);
+                x += 7;
             }
-            let mut x = inner.start;
-            while x + 8 <= inner.end {
-                line.tile::<O, K, STRIDE, 8>(x);
-                x += 8;
-            }
-            if x + 4 <= inner.end {
-                line.tile::<O, K, STRIDE, 4>(x);
+            while x + 4 <= out_width {
+                line.columns::<O, K, STRIDE, 4>(x, &inner);
                 x += 4;
             }
-            if x + 2 <= inner.end {
-                line.tile::<O, K, STRIDE, 2>(x);
+            if x + 2 <= out_width {
+                line.columns::<O, K, STRIDE, 2>(x, &inner);
                 x += 2;
             }
-            if x < inner.end {
-                line.tile::<O, K, STRIDE, 1>(x);
-            }
-            for x in inner.end..out_width {
-                line.edge::<O>(x);
+            if x < out_width {
+                line.columns::<O, K, STRIDE, 1>(x, &inner);
             }
         }
     }
@@ -146,32 +144,67 @@ struct Line<'a, S> {
 // Plain counted loops are what the compiler unrolls into registers.
 #[allow(clippy::needless_range_loop)]
 impl<S: Simd> Line<'_, S> {
-    /// `P` columns from `x` on, whose windows lie inside the input.
+    /// `P` columns from `x` on; `inner` are those whose windows lie inside the input.
     ///
     /// # Safety
     /// As for [`rows`].
     #[inline(always)]
-    unsafe fn tile<O: Operation, const K: usize, const STRIDE: usize, const P: usize>(&self, x: usize) {
+    unsafe fn columns<O: Operation, const K: usize, const STRIDE: usize, const P: usize>(
+        &self,
+        x: usize,
+        inner: &Range<usize>,
+    ) {
+        // SAFETY: the caller keeps the conditions; a tile that is not at an edge has its windows inside the input.
+        unsafe {
+            match inner.start <= x && x + P <= inner.end {
+                true => self.tile::<O, K, STRIDE, P, false>(x),
+                false => self.tile::<O, K, STRIDE, P, true>(x),
+            }
+        }
+    }
+
+    /// `P` columns from `x` on; what they read outside the input, which is at an edge only, changes no result.
+    ///
+    /// # Safety
+    /// As for [`rows`].
+    #[inline(always)]
+    unsafe fn tile<O: Operation, const K: usize, const STRIDE: usize, const P: usize, const EDGE: bool>(
+        &self,
+        x: usize,
+    ) {
         let windows = self.job.windows;
-        let (kernel, stride, dilation) = match K {
-            0 => (windows.kernel[1], windows.stride[1] * S::LANES, windows.dilation[1] * S::LANES),
-            _ => (K, STRIDE * S::LANES, S::LANES),
-        };
+        let [width, stride, dilation] = [windows.input[1], windows.stride[1], windows.dilation[1]];
+        let first = (x * stride).wrapping_sub(windows.padding[1]);
         // SAFETY: the caller keeps the conditions.
         unsafe {
             let mut sums = [self.start; P];
-            let mut input = self.input.wrapping_add((x * windows.stride[1] - windows.padding[1]) * S::LANES);
+            let mut input = self.input.wrapping_add(first.wrapping_mul(S::LANES));
             let mut weight = self.weight;
             for _ in 0..self.taps {
-                for k in 0..kernel {
-                    let w = if O::WEIGHTED { S::load(weight.add(k * S::LANES)) } else { self.start };
-                    for p in 0..P {
-                        sums[p] = O::combine(sums[p], S::load(input.add(k * dilation + p * stride)), w);
+                if K > 0 {
+                    // What neighbouring windows share is read once.
+                    let mut read = [S::splat(O::START); READ];
+                    unrolled!(i < ((P - 1) * STRIDE + K) => {
+                        read[i] = self.read::<O, EDGE>(input, first, i, width);
+                    });
+                    unrolled!(k < K => {
+                        let w = if O::WEIGHTED { S::load(weight.add(k * S::LANES)) } else { self.start };
+                        for p in 0..P {
+                            sums[p] = O::combine(sums[p], read[p * STRIDE + k], w);
+                        }
+                    });
+                } else {
+                    for k in 0..windows.kernel[1] {
+                        let w = if O::WEIGHTED { S::load(weight.add(k * S::LANES)) } else { self.start };
+                        for p in 0..P {
+                            let x = self.read::<O, EDGE>(input, first, p * stride + k * dilation, width);
+                            sums[p] = O::combine(sums[p], x, w);
+                        }
                     }
                 }
-                input = input.wrapping_add(windows.dilation[0] * windows.input[1] * S::LANES);
+                input = input.wrapping_add(windows.dilation[0] * width * S::LANES);
                 if O::WEIGHTED {
-                    weight = weight.add(kernel * S::LANES);
+                    weight = weight.add(windows.kernel[1] * S::LANES);
                 }
             }
             for p in 0..P {
@@ -180,30 +213,18 @@ impl<S: Simd> Line<'_, S> {
         }
     }
 
-    /// The column `x`, whose window lies partly outside the input.
+    /// The pixel `i` behind column `first` of a row of the input, at `row`.
     ///
     /// # Safety
-    /// As for [`rows`].
+    /// As for [`rows`]; the pixel lies in the row unless this is an `EDGE`.
     #[inline(always)]
-    unsafe fn edge<O: Operation>(&self, x: usize) {
-        let windows = self.job.windows;
-        let (columns, first) = windows.taps(1, x);
-        // SAFETY: the caller keeps the conditions.
+    unsafe fn read<O: Operation, const EDGE: bool>(&self, row: *const f32, first: usize, i: usize, width: usize) -> S {
+        // SAFETY: the pixel lies in the row.
         unsafe {
-            let mut sum = self.start;
-            for row in 0..self.taps {
-                let place = row * windows.dilation[0] * windows.input[1];
-                let input = self.input.wrapping_add(place.wrapping_add(first).wrapping_mul(S::LANES));
-                for i in 0..columns.len() {
-                    let k = columns.start + i;
-                    let weight = match O::WEIGHTED {
-                        true => S::load(self.weight.add((row * windows.kernel[1] + k) * S::LANES)),
-                        false => self.start,
-                    };
-                    sum = O::combine(sum, S::load(input.add(i * windows.dilation[1] * S::LANES)), weight);
-                }
+            match EDGE && first.wrapping_add(i) >= width {
+                true => S::splat(O::START),
+                false => S::load(row.wrapping_add(i * S::LANES)),
             }
-            self.finish(sum, x);
         }
     }
 

@@ -8,7 +8,7 @@
 //! What is transformed together stays in the second-level cache. Where there are enough tiles, each task takes a block
 //! of them through all steps; where there are few, all threads transform all tiles and then share the output channels.
 
-use super::tile::{Tile, Tiles};
+use super::tile::{LINE, Tile, Tiles};
 use super::winograd_transform::{Grid, InputTiles, OutputTiles, Transforms, WeightGroup};
 use crate::buffer::Buffer;
 use crate::engine::fold::Unpacked;
@@ -294,6 +294,7 @@ impl Winograd {
         let rest_channels = self.in_channels % lanes;
         let point_weights = self.in_channels * blocks.len() * lanes;
         let weight = &self.weight.as_slice()[blocks.start * self.points() * self.in_channels * lanes..];
+        let line = self.in_channels * LINE;
         let part_elements = self.grid.in_blocks * pixels * lanes;
         let tiles = tiles.start + parts.start * pixels..tiles.end.min(tiles.start + parts.end * pixels);
         let block_stride = slice * pixels * lanes;
@@ -308,6 +309,7 @@ impl Winograd {
                     rest_taps: usize::from(rest_channels > 0),
                     rest_channels,
                     weight: weight[point * point_weights..].as_ptr(),
+                    ahead: weight.as_ptr().wrapping_add((point + 1) * point_weights + part % blocks.len() * line),
                     bias: std::ptr::null(),
                     residual: std::ptr::null(),
                     output: sums.wrapping_add(point * sum_stride + first * lanes),
