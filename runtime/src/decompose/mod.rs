@@ -57,16 +57,26 @@ cnn_ir::for_each_op!(dispatch);
 fn decompose_layers(graph: &mut Graph, mut remap: impl ToIdsMut) -> usize {
     let mut largest = 0;
     for node in data_flow_order(graph, &[]) {
-        let Some(LayerOp { op, shape, norm, residual, activations, .. }) = op_at(graph, node).cloned() else {
+        let Some(LayerOp { op, shape, prologue, norm, residual, activations, .. }) = op_at(graph, node).cloned() else {
             continue;
         };
         let mut sources: Vec<Node> = graph.get_sources(node).iter().map(dense).collect();
         let residual = if residual { sources.pop() } else { None };
+        let prologue_parameters = prologue.as_ref().map_or(0, |prologue| prologue.parameters().len());
+        let (sources, prologue_parameters) = sources.split_at(sources.len() - prologue_parameters);
         let norm_parameters = norm.as_ref().map_or(0, |norm| norm.parameters().len());
         let (sources, norm_parameters) = sources.split_at(sources.len() - norm_parameters);
         let (inputs, parameters) = sources.split_at(sources.len() - op.parameters().len());
         let mut cx = Primitives::new(graph);
-        let mut new = op.decompose(&mut cx, inputs, parameters, &shape);
+        let mut inputs = inputs.to_vec();
+        if let Some(prologue) = prologue {
+            let mut made = prologue.op.decompose(&mut cx, &inputs, prologue_parameters, &prologue.shape);
+            for activation in &prologue.activations {
+                made = activation.op().decompose(&mut cx, &[made], &[], &prologue.shape);
+            }
+            inputs = vec![made];
+        }
+        let mut new = op.decompose(&mut cx, &inputs, parameters, &shape);
         if let Some(norm) = norm {
             new = norm.decompose(&mut cx, &[new], norm_parameters, &shape);
         }

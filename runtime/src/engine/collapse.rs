@@ -9,7 +9,7 @@ use super::kernels::{Call, Kernel};
 use super::layout::Layout;
 use super::place::{Placed, place};
 use super::program::{Area, Choice, Memory, Program, Step};
-use super::select::{Candidate, Layer, is_alias, takes_activation, takes_batch_norm, takes_residual};
+use super::select::{Candidate, Layer, is_alias, takes_activation, takes_batch_norm, takes_prologue, takes_residual};
 use super::target::Target;
 use super::threads::Threads;
 use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, Port, data_flow_order, op_at};
@@ -367,6 +367,7 @@ pub(crate) fn described<T>(
         inputs: &inputs,
         output: &made.shape,
         parameters: &made.parameters,
+        prologue: layer.prologue.as_deref(),
         norm: layer.norm.as_ref(),
         residual: layer.residual,
         activations: &layer.activations,
@@ -382,6 +383,9 @@ fn starts(inputs: &[Source]) -> Vec<usize> {
 
 /// Whether a layer's kernels can do what passes have put behind it.
 fn layer_fits(layer: &LayerOp) -> Result<(), Error> {
+    if layer.prologue.is_some() && !takes_prologue(&layer.op) {
+        return Err(error(&layer.path, "its kernel cannot do another layer first"));
+    }
     if layer.norm.is_some() && !takes_batch_norm(&layer.op) {
         return Err(error(&layer.path, "its kernel cannot fold a batch norm"));
     }

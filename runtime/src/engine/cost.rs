@@ -29,7 +29,9 @@ impl Isa {
 /// Seconds that a kernel takes for one example, by its name in the table.
 pub(crate) fn cost(layer: &Layer<'_>, algorithm: &str) -> f64 {
     let elements = |shape: &[usize]| shape.iter().map(|&size| size as f64).product::<f64>();
-    let moved = 4.0 * (layer.inputs.iter().map(|shape| elements(shape)).sum::<f64>() + elements(layer.output));
+    // What comes before a plain kernel is a step of its own.
+    let before = if layer.prologue.is_some() && algorithm == "plain" { 2.0 * elements(layer.input) } else { 0.0 };
+    let moved = 4.0 * (before + layer.inputs.iter().map(|shape| elements(shape)).sum::<f64>() + elements(layer.output));
     let moving = STEP + moved / CACHE;
     match (layer.op, layer.output) {
         (Op::Conv2d(spec), &[channels, height, width]) => {

@@ -23,7 +23,7 @@ pub use isa::Isa;
 pub use limit::{Limit, Machine};
 pub(crate) use program::Memory;
 pub use program::{Choice, Program, StepInfo};
-pub(crate) use select::{takes_activation, takes_batch_norm, takes_residual};
+pub(crate) use select::{takes_activation, takes_batch_norm, takes_prologue, takes_residual};
 pub use target::{Algorithm, Target};
 pub use threads::{MAX_THREADS, Threads};
 pub use tuning::Tuning;

@@ -130,8 +130,7 @@ fn join(step: usize, draft: &Draft, starts: &[usize], outputs: &[usize], forest:
 fn overwritten(step: usize, draft: &Draft, forest: &Forest) -> Option<usize> {
     let candidates = match (draft.kernel.in_place(), draft.kernel.may_overwrite()) {
         (true, _) => 0..1,
-        (false, true) => 0..draft.inputs.len(),
-        (false, false) => 0..0,
+        (false, count) => 0..count.min(draft.inputs.len()),
     };
     let is_free = |&index: &usize| {
         let source = &draft.inputs[index];

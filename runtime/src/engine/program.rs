@@ -143,6 +143,12 @@ impl<'a> Others<'a> {
         self.sources.len()
     }
 
+    /// The first of them, and those behind.
+    pub fn split_at(self, count: usize) -> (Self, Self) {
+        let (first, behind) = self.sources.split_at(count);
+        (Self { sources: first, ..self }, Self { sources: behind, ..self })
+    }
+
     /// One of them; 0 is the step's second input.
     pub fn get(&self, index: usize) -> &'a [f32] {
         self.readable.get(&self.sources[index])

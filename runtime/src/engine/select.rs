@@ -25,10 +25,11 @@ use super::kernels::norm::Norm;
 use super::kernels::pool::{GlobalAvgPool, Pool};
 use super::kernels::pool_ranges::RangePool;
 use super::kernels::prelu::Prelu;
+use super::kernels::prologue::Prologue;
 use super::kernels::residual::Residual;
 use super::kernels::softmax::Softmax;
 use super::layout::Layout;
-use crate::graph::Activation;
+use crate::graph::{Activation, LayerOp};
 use crate::{Error, Weights};
 use cnn_ir::Op;
 use cnn_ir::ops::{BatchNormSpec, ConcatSpec, ConvSpec, PadMode};
@@ -42,8 +43,10 @@ pub(crate) struct Layer<'a> {
     pub input: &'a [usize],
     pub inputs: &'a [&'a [usize]],
     pub output: &'a [usize],
-    /// The full names of the op's parameters, in its order, then those of the batch norm.
+    /// The full names of the op's parameters, in its order, then those of the batch norm and of the prologue.
     pub parameters: &'a [String],
+    /// A layer that takes the inputs but for the residual, and makes the op's one, of the shape of the first.
+    pub prologue: Option<&'a LayerOp>,
     pub norm: Option<&'a BatchNormSpec>,
     /// Whether a last input is added to the output, in its shape and layout, before the activation.
     pub residual: bool,
@@ -63,6 +66,28 @@ impl Layer<'_> {
     fn fits(&self, &(takes, makes): &(Layout, Layout)) -> bool {
         let is_map = |shape: &&[usize]| shape.len() == 3;
         (takes == Layout::Plain || self.inputs.iter().all(is_map)) && (makes == Layout::Plain || is_map(&self.output))
+    }
+
+    /// The layer that comes before the op, when there is one.
+    pub fn before(&self) -> Option<Layer<'_>> {
+        let prologue = self.prologue?;
+        Some(Layer {
+            path: &prologue.path,
+            op: &prologue.op,
+            inputs: self.inputs.get(..self.inputs.len() - usize::from(self.residual))?,
+            output: self.input,
+            parameters: self.parameters.get(self.parameters.len().checked_sub(prologue.parameters().len())?..)?,
+            prologue: None,
+            norm: None,
+            residual: false,
+            activations: &prologue.activations,
+            ..*self
+        })
+    }
+
+    /// Whether nothing is to be done beside the op that only some kernels do.
+    fn is_bare(&self) -> bool {
+        !self.residual && self.prologue.is_none()
     }
 
     /// What the kernel has to apply to its output.
@@ -136,17 +161,18 @@ macro_rules! table {
 }
 
 static TABLE: &[Row] = table! {
-    Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| !pads_zeros(spec) && !layer.residual
+    Conv1d | Conv2d | Conv3d: plain Plain, if |spec, layer, weights| !pads_zeros(spec) && layer.is_bare()
         => PaddedConv::new(spec, layer, weights)?;
     Conv2d: blocked Blocked, if |spec, layer, weights| blocked::conv2d::applies(spec, layer) => BlockedConv2d::new(spec, layer, weights)?;
-    Conv2d: depthwise Blocked, if |spec, layer, weights| depthwise::applies(spec, layer) => Depthwise::new(spec, layer, weights)?;
+    Conv2d: depthwise Blocked, if |spec, layer, weights| layer.prologue.is_none() && depthwise::applies(spec, layer) => Depthwise::new(spec, layer, weights)?;
     Conv2d: winograd2 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 2) => Winograd::new(spec, layer, weights, 2)?;
     Conv2d: winograd4 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 4) => Winograd::new(spec, layer, weights, 4)?;
     Conv2d: winograd6 Blocked, if |spec, layer, weights| winograd::applies(spec, layer, 6) => Winograd::new(spec, layer, weights, 6)?;
     Conv2d: first Enter, if |spec, layer, weights| blocked::conv2d::applies_first(spec, layer) => BlockedConv2d::first(spec, layer, weights)?;
     Conv2d: plain Plain, if |spec, layer, weights| layer.residual => Residual::new(layer, weights)?;
-    Conv2d: plain Plain, if |spec, layer, weights| pads_zeros(spec) && !layer.residual && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
-    Conv2d: naive Plain, if |spec, layer, weights| pads_zeros(spec) && !layer.residual => PlainConv2d::new(spec, layer, weights)?;
+    Conv2d: plain Plain, if |spec, layer, weights| layer.prologue.is_some() => Prologue::new(layer, weights)?;
+    Conv2d: plain Plain, if |spec, layer, weights| pads_zeros(spec) && layer.is_bare() && conv2d::applies(spec, layer) => Conv2d::new(spec, layer, weights)?;
+    Conv2d: naive Plain, if |spec, layer, weights| pads_zeros(spec) && layer.is_bare() => PlainConv2d::new(spec, layer, weights)?;
     Conv1d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => conv1d(spec, layer, weights)?;
     Conv3d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => Conv3d::new(spec, layer, weights)?;
     Dense: plain Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights)?;
@@ -225,7 +251,14 @@ pub(crate) fn takes_activation(op: &Op) -> bool {
 
 /// Operators all of whose kernels can add another value to what they make.
 pub(crate) fn takes_residual(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_))
+    matches!(op, Op::Conv2d(_) | Op::Mul(_) | Op::BatchNorm(_))
+}
+
+/// Operators whose kernels can do another layer first: pointwise convolutions, which read every pixel once.
+pub(crate) fn takes_prologue(op: &Op) -> bool {
+    let Op::Conv2d(spec) = op else { return false };
+    let is_pointwise = spec.kernel_size == [1, 1] && spec.stride == [1, 1] && spec.padding == [0; 4];
+    is_pointwise && spec.groups == 1 && pads_zeros(spec)
 }
 
 /// Operators whose kernels fold a batch norm into their weights.

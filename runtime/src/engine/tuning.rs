@@ -102,7 +102,8 @@ fn algorithms(candidates: &[Candidate]) -> impl Iterator<Item = &'static str> {
 /// What the time of a layer's kernels depends on, the machine apart.
 pub(crate) fn key(layer: &Layer<'_>) -> String {
     let residual = if layer.residual { " + residual" } else { "" };
-    format!("{} {:?} → {:?}{residual}", layer.op, layer.input, layer.output)
+    let prologue = layer.prologue.map_or(String::new(), |prologue| format!("{} + ", prologue.op));
+    format!("{prologue}{} {:?} → {:?}{residual}", layer.op, layer.input, layer.output)
 }
 
 /// What the time depends on, the layer apart.

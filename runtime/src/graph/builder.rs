@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 const MAX_AXES: usize = 5;
 
 /// Luminal numbers the sources of a node in a byte, and a pass may add those of a batch norm.
-const MAX_SOURCES: usize = u8::MAX as usize - 4;
+pub(crate) const MAX_SOURCES: usize = u8::MAX as usize - 4;
 
 /// Makes a [`LayerGraph`].
 ///

@@ -42,6 +42,9 @@ pub struct LayerOp {
     pub op: Op,
     /// The output's shape for one example.
     pub shape: Shape,
+    /// A layer that a pass has put before the op: it takes the layer's values but for the residual one, and makes the
+    /// op's. Its parameters come behind all others.
+    pub prologue: Option<Box<LayerOp>>,
     /// A batch norm that a pass has folded in behind the op.
     pub norm: Option<BatchNormSpec>,
     /// Whether a pass has put a sum behind that: the last of the layer's values is added to the result.
@@ -53,13 +56,15 @@ pub struct LayerOp {
 impl LayerOp {
     /// A layer as the network has it.
     pub fn new(path: String, op: Op, shape: Shape) -> Self {
-        Self { path, op, shape, norm: None, residual: false, activations: Vec::new() }
+        Self { path, op, shape, prologue: None, norm: None, residual: false, activations: Vec::new() }
     }
 
-    /// The op's parameters, then those of the batch norm.
+    /// The op's parameters, then those of the batch norm and of the prologue.
     pub fn parameters(&self) -> Vec<TensorSpec> {
         let norm = self.norm.as_ref().map(OpSpec::parameters);
-        self.op.parameters().into_iter().chain(norm.into_iter().flatten()).collect()
+        let prologue = self.prologue.as_ref().map(|layer| layer.parameters());
+        let fused = norm.into_iter().chain(prologue).flatten();
+        self.op.parameters().into_iter().chain(fused).collect()
     }
 }
 
@@ -128,7 +133,11 @@ impl fmt::Debug for ParameterOp {
 
 impl fmt::Debug for LayerOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.op)?;
+        write!(f, "{}: ", self.path)?;
+        if let Some(prologue) = &self.prologue {
+            write!(f, "({prologue:?}) + ")?;
+        }
+        write!(f, "{}", self.op)?;
         if let Some(norm) = &self.norm {
             write!(f, " + {}", Op::from(norm.clone()))?;
         }

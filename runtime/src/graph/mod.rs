@@ -5,12 +5,13 @@ mod layer;
 mod text;
 
 pub use builder::LuminalBuilder;
+pub(crate) use builder::MAX_SOURCES;
 pub use layer::{Activation, InputOp, LayerOp, ParameterOp};
 
 use crate::{Error, Weights};
 use cnn_ir::Shape;
 use cnn_ir::ops::{ExternLayer, ExternSpec};
-use luminal::graph::Graph;
+use luminal::graph::{Dependency, Graph};
 use luminal::op::Operator;
 use luminal::prelude::petgraph::Direction;
 use luminal::prelude::petgraph::visit::EdgeRef;
@@ -122,6 +123,19 @@ pub fn op_at<T: Operator + 'static>(graph: &Graph, node: NodeIndex) -> Option<&T
 /// The nodes that read a node, each once per reading edge.
 pub fn consumers(graph: &Graph, node: NodeIndex) -> Vec<NodeIndex> {
     graph.graph.edges_directed(node, Direction::Outgoing).map(|edge| edge.target()).collect()
+}
+
+/// Lets a node read these sources, in this order, in place of its own.
+pub fn set_sources(graph: &mut Graph, node: NodeIndex, sources: &[Source]) {
+    let old = graph.graph.edges_directed(node, Direction::Incoming).map(|edge| edge.id());
+    for edge in old.collect::<Vec<_>>() {
+        graph.graph.remove_edge(edge);
+    }
+    for (i, &(source, output_order, shape)) in sources.iter().enumerate() {
+        // The builder keeps the number of a layer's sources far below what a byte counts; see `MAX_SOURCES`.
+        let input_order = i as u8;
+        graph.graph.add_edge(source, node, Dependency::Data { input_order, output_order, shape });
+    }
 }
 
 /// Lets everything that reads `old` read `new` instead, outputs included, and removes `old`.

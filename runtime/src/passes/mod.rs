@@ -4,12 +4,14 @@ mod drop_identity;
 mod fold_batch_norm;
 mod fold_pad;
 mod fuse_activation;
+mod fuse_prologue;
 mod fuse_residual;
 
 pub use drop_identity::DropIdentity;
 pub use fold_batch_norm::FoldBatchNorm;
 pub use fold_pad::FoldPad;
 pub use fuse_activation::FuseActivation;
+pub use fuse_prologue::FusePrologue;
 pub use fuse_residual::FuseResidual;
 
 use crate::Error;
@@ -30,6 +32,7 @@ static PASSES: &[Pass] = &[
     Pass { name: "fold_batch_norm", run: |graph| graph.apply(FoldBatchNorm) },
     Pass { name: "fuse_residual", run: |graph| graph.apply(FuseResidual) },
     Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
+    Pass { name: "fuse_prologue", run: |graph| graph.apply(FusePrologue) },
 ];
 
 /// Which passes run: all but those switched off.
@@ -117,6 +120,14 @@ pub fn validate(graph: &LayerGraph) -> Result<(), String> {
         let Some(inputs) = inputs.iter().map(|input| shapes.get(input)).collect::<Option<Vec<_>>>() else {
             return Err(format!("{path} reads what no layer makes"));
         };
+        let before = match &layer.prologue {
+            Some(prologue) => match prologue.op.output_shape(&inputs) {
+                Ok(shape) if shape == prologue.shape => Some(shape),
+                _ => return Err(format!("{path} cannot have {} before it", prologue.path)),
+            },
+            None => None,
+        };
+        let inputs = before.as_ref().map_or(inputs, |shape| vec![shape]);
         match layer.op.output_shape(&inputs) {
             Ok(shape) if shape == layer.shape => shapes.insert(node, shape),
             Ok(shape) => return Err(format!("{path} makes {shape}, but says {}", layer.shape)),
@@ -138,7 +149,7 @@ mod tests {
         let all = PassSwitches::default();
         assert_eq!("".parse::<PassSwitches>().unwrap(), all);
         assert_eq!(
-            "-all, +drop_identity,+fold_pad,+fold_batch_norm,+fuse_residual,+fuse_activation"
+            "-all, +drop_identity,+fold_pad,+fold_batch_norm,+fuse_residual,+fuse_activation,+fuse_prologue"
                 .parse::<PassSwitches>()
                 .unwrap(),
             all
@@ -147,7 +158,7 @@ mod tests {
         let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no pass `fuse`; the passes are: drop_identity, fold_pad, fold_batch_norm, fuse_residual, fuse_activation"
+            "there is no pass `fuse`; the passes are: drop_identity, fold_pad, fold_batch_norm, fuse_residual, fuse_activation, fuse_prologue"
         );
     }
 }

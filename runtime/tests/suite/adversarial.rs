@@ -1,5 +1,5 @@
 //! Shapes and sizes that blocks, tiles and vectors get wrong: one pixel, prime sizes, channels that fill no block,
-//! kernels and padding larger than the map, batches of 1 to 9; and what is fused behind a convolution.
+//! kernels and padding larger than the map, batches of 1 to 9; and what is fused before and behind a layer.
 
 use super::{Problem, formula, oracle};
 use cnn_ir::ops::{
@@ -182,7 +182,33 @@ pub fn chains() -> Vec<Chain> {
             ]);
         }
     }
+    for (i, channels) in [1, 5, 16, 17, 31, 33, 48, 50, 67].into_iter().enumerate() {
+        let (batch, size) = (1 + i, [[1, 1], [7, 5], [2, 13]][i % 3]);
+        chains.extend(fused_before(channels, size, batch, &activations()[i]));
+    }
+    // More than one task has room for.
+    chains.extend(fused_before(160, [33, 29], 1, &ReluSpec::new().into()));
     chains
+}
+
+/// Norms and factors before a pointwise convolution, and with a sum behind them; sums of sums.
+fn fused_before(channels: usize, size: [usize; 2], batch: usize, activation: &Op) -> Vec<Chain> {
+    let norm = || (BatchNormSpec::new(channels).into(), vec![0]);
+    let mean = || (GlobalAvgPool2dSpec::new().into(), vec![0]);
+    let product = |inputs: [usize; 2]| (MulSpec::new().into(), inputs.to_vec());
+    let sum = |inputs: [usize; 2]| (AddSpec::new().into(), inputs.to_vec());
+    let pointwise = |outputs, input| (conv(channels, outputs, 1).into(), vec![input]);
+    let function = |input: usize| (activation.clone(), vec![input]);
+    let chain = |layers| Chain::new(batch, [channels, size[0], size[1]], layers);
+    vec![
+        chain(vec![norm(), function(1), pointwise(68 - channels.min(67), 2), function(3)]),
+        chain(vec![norm(), pointwise(channels, 1), sum([2, 0]), function(3)]),
+        chain(vec![mean(), function(1), product([0, 2]), pointwise(17, 3)]),
+        chain(vec![mean(), product([1, 0]), function(2), pointwise(channels, 3), sum([0, 4])]),
+        chain(vec![mean(), product([0, 1]), sum([2, 0]), function(3)]),
+        chain(vec![norm(), sum([0, 1]), function(2)]),
+        chain(vec![norm(), sum([0, 0]), sum([2, 1]), sum([3, 1]), product([4, 0]), sum([1, 5])]),
+    ]
 }
 
 impl Chain {

@@ -1,5 +1,6 @@
-//! One factor and one addend per channel, in place: batch norm that could not be folded.
+//! One factor and one addend per channel, in place, and a value added: batch norm that could not be folded.
 
+use super::arithmetic::{Combine, add_of};
 use super::{Call, Kernel, activation::Epilogue};
 use crate::engine::fold::Affine;
 use crate::engine::select::Layer;
@@ -15,6 +16,8 @@ pub(crate) struct ChannelAffine {
     plane: usize,
     map: unsafe fn(&mut [f32], f32, f32),
     vector: unsafe fn(&mut [f32], &[f32], &[f32]),
+    /// For the residual.
+    add: Option<Combine>,
     epilogue: Epilogue,
 }
 
@@ -23,7 +26,8 @@ impl ChannelAffine {
         let [factors, addends] = Affine::new(spec, layer.parameters, weights)?.to_f32();
         let plane = layer.output.iter().skip(1).product();
         let (map, vector) = (map_of(layer.isa), vector_of(layer.isa));
-        Ok(Self { factors, addends, plane, map, vector, epilogue: layer.epilogue() })
+        let add = layer.residual.then(|| add_of(layer.isa));
+        Ok(Self { factors, addends, plane, map, vector, add, epilogue: layer.epilogue() })
     }
 }
 
@@ -33,18 +37,28 @@ impl Kernel for ChannelAffine {
     }
 
     fn run(&self, call: Call<'_>) {
-        for example in call.output.chunks_exact_mut(self.factors.len() * self.plane) {
+        let residual = self.add.map(|add| (add, call.others.get(0)));
+        let finish = |part: &mut [f32], start: usize| {
+            if let Some((add, residual)) = residual {
+                // SAFETY: the instruction set was checked before the kernel was made.
+                unsafe { add(part, &residual[start..]) };
+            }
+            self.epilogue.apply(part);
+        };
+        let elements = self.factors.len() * self.plane;
+        for (number, example) in call.output.chunks_exact_mut(elements).enumerate() {
+            let start = number * elements;
             if self.plane == 1 {
                 // SAFETY: the instruction set was checked before the kernel was made; all have one length.
                 unsafe { (self.vector)(example, &self.factors, &self.addends) };
-                self.epilogue.apply(example);
+                finish(example, start);
                 continue;
             }
             let channels = self.factors.iter().zip(&self.addends);
-            for (map, (&factor, &addend)) in example.chunks_exact_mut(self.plane).zip(channels) {
+            for (channel, (map, (&factor, &addend))) in example.chunks_exact_mut(self.plane).zip(channels).enumerate() {
                 // SAFETY: the instruction set was checked before the kernel was made.
                 unsafe { (self.map)(map, factor, addend) };
-                self.epilogue.apply(map);
+                finish(map, start + channel * self.plane);
             }
         }
     }

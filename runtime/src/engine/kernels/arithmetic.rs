@@ -1,4 +1,4 @@
-//! Sums and products of values, element by element.
+//! Sums and products of values, element by element, and a product with a value added.
 
 use super::{Call, Kernel, activation::Epilogue};
 use crate::engine::select::Layer;
@@ -8,15 +8,18 @@ use crate::engine::simd::{Simd, per_isa};
 const BLOCK: usize = 4096;
 
 /// `output ∘= input`.
-type Combine = unsafe fn(&mut [f32], &[f32]);
+pub(super) type Combine = unsafe fn(&mut [f32], &[f32]);
 
 /// The sum or the product of two or more values.
 pub(crate) struct Arithmetic {
     name: &'static str,
     combine: Combine,
+    add: Combine,
     scale: unsafe fn(&mut [f32], f32),
     /// Elements of one map when some inputs have one factor for each, otherwise [`BLOCK`].
     block: usize,
+    /// Inputs but for the residual, which is added to the rest.
+    terms: usize,
     epilogue: Epilogue,
 }
 
@@ -34,13 +37,15 @@ impl Arithmetic {
         let output = elements(layer.output);
         let smallest = layer.inputs.iter().map(|shape| elements(shape)).min().unwrap_or(output);
         let block = if smallest < output { output / smallest } else { BLOCK };
-        Self { name, combine, scale: scale_of(layer.isa), block, epilogue: layer.epilogue() }
+        let terms = layer.inputs.len() - usize::from(layer.residual);
+        let (add, scale) = (add_of(layer.isa), scale_of(layer.isa));
+        Self { name, combine, add, scale, block, terms, epilogue: layer.epilogue() }
     }
 }
 
 impl Kernel for Arithmetic {
-    fn may_overwrite(&self) -> bool {
-        true
+    fn may_overwrite(&self) -> usize {
+        self.terms
     }
 
     fn run(&self, call: Call<'_>) {
@@ -57,6 +62,7 @@ impl Kernel for Arithmetic {
                 // SAFETY: the instruction set was checked before the kernel was made.
                 unsafe {
                     match input.len() == whole {
+                        _ if i + 1 == self.terms => (self.add)(output, &input[start..]),
                         true => (self.combine)(output, &input[start..]),
                         false => (self.scale)(output, input[number]),
                     }
@@ -74,7 +80,7 @@ impl std::fmt::Debug for Arithmetic {
 }
 
 // The loops are left to the compiler to vectorise.
-per_isa!(fn add_of(output: &mut [f32], input: &[f32]) = add_body);
+per_isa!(pub(super) fn add_of(output: &mut [f32], input: &[f32]) = add_body);
 per_isa!(fn mul_of(output: &mut [f32], input: &[f32]) = mul_body);
 per_isa!(fn scale_of(output: &mut [f32], factor: f32) = scale_body);
 

@@ -253,6 +253,7 @@ mod tests {
                     inputs: &[&[inputs]],
                     output: &[outputs],
                     parameters: &parameters,
+                    prologue: None,
                     norm: None,
                     residual: false,
                     activations: &[],

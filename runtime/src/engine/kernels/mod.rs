@@ -22,6 +22,7 @@ pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod pool_ranges;
 pub(crate) mod prelu;
+pub(crate) mod prologue;
 pub(crate) mod residual;
 pub(crate) mod softmax;
 pub(crate) mod split;
@@ -42,9 +43,10 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         false
     }
 
-    /// Whether the kernel also works in place, with any of its inputs as the first, when that spares memory.
-    fn may_overwrite(&self) -> bool {
-        false
+    /// How many inputs, from the first on, may be what the kernel finds in its output, when that spares memory; such an
+    /// input changes places with the first.
+    fn may_overwrite(&self) -> usize {
+        0
     }
 
     /// Computes the output. Never allocates.
@@ -60,7 +62,7 @@ impl Kernel for Box<dyn Kernel> {
         (**self).in_place()
     }
 
-    fn may_overwrite(&self) -> bool {
+    fn may_overwrite(&self) -> usize {
         (**self).may_overwrite()
     }
 

@@ -29,7 +29,8 @@ impl Kernel for Residual {
 
     fn run(&self, call: Call<'_>) {
         let Call { batch, input, others, output, scratch, threads } = call;
+        let (others, residual) = others.split_at(others.len() - 1);
         self.kernel.run(Call { batch, input, others, output: &mut *output, scratch: &mut *scratch, threads });
-        self.sum.run(Call { batch, input: &[], others, output, scratch, threads });
+        self.sum.run(Call { batch, input: &[], others: residual, output, scratch, threads });
     }
 }

@@ -1,5 +1,5 @@
 //! Element-wise layers of blocked maps with numbers of each channel's own: batch norm that is not folded, PReLU, products with
-//! one factor per channel.
+//! one factor per channel; and with a value added.
 
 use crate::buffer::Buffer;
 use crate::engine::Isa;
@@ -11,9 +11,11 @@ use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
 use crate::engine::threads::{Shared, Threads};
 use crate::{Error, Weights};
+use cnn_ir::Op;
 use cnn_ir::ops::BatchNormSpec;
+use std::ptr::null;
 
-/// Adjacent pixels of one block of channels: y = f(x, a, b) within the limits.
+/// Adjacent pixels of one block of channels: y = f(x, a, b) + r within the limits.
 struct Run {
     /// What comes in, one vector for each pixel; or the same for all, when the step is 0.
     x: *const f32,
@@ -23,6 +25,8 @@ struct Run {
     a_step: usize,
     /// One vector.
     b: *const f32,
+    /// One vector for each pixel, or null.
+    r: *const f32,
     y: *mut f32,
     pixels: usize,
     limits: [f32; 2],
@@ -72,10 +76,20 @@ pub(crate) struct ChannelMap {
     a: Buffer,
     b: Buffer,
     code: Code,
+    residual: bool,
     epilogue: Epilogue,
 }
 
 impl ChannelMap {
+    /// What comes before another layer: batch norm, or the product with factors that are a value; see [`Self::apply`].
+    pub fn prologue(layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
+        match layer.op {
+            Op::BatchNorm(spec) => Self::batch_norm(spec, layer, weights),
+            Op::Mul(_) => Self::new("mul", layer, &[], &[], mul_add_of(layer.isa)),
+            _ => Err(layer.error("it cannot come before another layer")),
+        }
+    }
+
     /// Batch norm: a factor and an addend.
     pub fn batch_norm(spec: &BatchNormSpec, layer: &Layer<'_>, weights: &Weights) -> Result<Self, Error> {
         let [factors, addends] = Affine::new(spec, layer.parameters, weights)?.to_f32();
@@ -100,33 +114,54 @@ impl ChannelMap {
             Ok::<_, Error>(buffer)
         };
         let (a, b) = (padded(a)?, padded(b)?);
-        Ok(Self { name, maps, a, b, code, epilogue: layer.epilogue() })
+        Ok(Self { name, maps, a, b, code, residual: layer.residual, epilogue: layer.epilogue() })
+    }
+
+    /// Makes pixels of one block of channels, of as many pixels `x`; `factors`, when given, in place of the map's own.
+    pub fn apply(&self, block: usize, factors: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
+        let lanes = self.maps.lanes;
+        let a = factors.unwrap_or(&self.a.as_slice()[block * lanes..]);
+        let pixels = x.len().min(y.len()) / lanes;
+        // SAFETY: `x` and `y` have so many pixels.
+        unsafe { self.run(block, &a[..lanes], x.as_ptr(), null(), &mut y[..pixels * lanes]) };
+    }
+
+    /// # Safety
+    /// As many pixels as in `y` can be read at `x`, and at `r`, unless that is null.
+    unsafe fn run(&self, block: usize, a: &[f32], x: *const f32, r: *const f32, y: &mut [f32]) {
+        let lanes = self.maps.lanes;
+        let (a, b) = (a.as_ptr(), self.b.as_slice()[block * lanes..].as_ptr());
+        let (pixels, limits) = (y.len() / lanes, self.epilogue.limits());
+        // SAFETY: the instruction set was checked before the kernel was made; `a` and `b` are vectors, and the caller
+        // keeps the rest.
+        unsafe { (self.code)(&Run { x, x_step: lanes, a, a_step: 0, b, r, y: y.as_mut_ptr(), pixels, limits }) };
+        if let Some(function) = self.epilogue.beyond_limits() {
+            function.apply(y);
+        }
     }
 
     /// `input` is empty when it is in the output.
-    fn map(&self, input: &[f32], output: &mut [f32], threads: &Threads) {
+    fn map(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32], threads: &Threads) {
         self.maps.each(output, threads, |plane, start, y| {
-            let lanes = self.maps.lanes;
-            let channel = plane % self.maps.blocks * lanes;
-            let (a, b) = (self.a.as_slice()[channel..].as_ptr(), self.b.as_slice()[channel..].as_ptr());
-            let x = if input.is_empty() { y.as_mut_ptr().cast_const() } else { input[start..].as_ptr() };
-            let (pixels, limits) = (y.len() / lanes, self.epilogue.limits());
-            // SAFETY: the instruction set was checked before the kernel was made; the run lies in the maps.
-            unsafe { (self.code)(&Run { x, x_step: lanes, a, a_step: 0, b, y: y.as_mut_ptr(), pixels, limits }) };
-            if let Some(function) = self.epilogue.beyond_limits() {
-                function.apply(y);
-            }
+            let part = start..start + y.len();
+            let block = plane % self.maps.blocks;
+            let a = &self.a.as_slice()[block * self.maps.lanes..];
+            let x = if input.is_empty() { y.as_mut_ptr().cast_const() } else { input[part.clone()].as_ptr() };
+            let r = residual.map_or(null(), |residual| residual[part].as_ptr());
+            // SAFETY: the run lies in the maps.
+            unsafe { self.run(block, a, x, r, y) };
         });
     }
 }
 
 impl Kernel for ChannelMap {
-    fn may_overwrite(&self) -> bool {
-        true
+    fn may_overwrite(&self) -> usize {
+        1
     }
 
     fn run(&self, call: Call<'_>) {
-        self.map(call.input, call.output, call.threads);
+        let residual = self.residual.then(|| call.others.get(0));
+        self.map(call.input, residual, call.output, call.threads);
     }
 }
 
@@ -139,20 +174,24 @@ impl std::fmt::Debug for ChannelMap {
 /// The product of two or more maps, some of which may have one pixel: one factor for each channel.
 pub(crate) struct Product {
     maps: Maps,
+    factors: usize,
+    /// Whether one more map is added.
+    residual: bool,
     code: Code,
     epilogue: Epilogue,
 }
 
 impl Product {
     pub fn new(layer: &Layer<'_>) -> Self {
-        Self { maps: Maps::of(layer), code: mul_of(layer.isa), epilogue: layer.epilogue() }
+        let (residual, code) = (layer.residual, mul_of(layer.isa));
+        let factors = layer.inputs.len() - usize::from(residual);
+        Self { maps: Maps::of(layer), factors, residual, code, epilogue: layer.epilogue() }
     }
 
-    /// `first` is empty when it is in the output; `other` gives the inputs behind it.
+    /// `first` is empty when it is in the output; `other` gives the inputs behind it, the residual as the last.
     fn multiply<'a>(
         &self,
         first: &[f32],
-        others: usize,
         other: impl Fn(usize) -> &'a [f32] + Sync,
         output: &mut [f32],
         threads: &Threads,
@@ -164,18 +203,20 @@ impl Product {
             false => (input[plane * lanes..].as_ptr(), 0),
         };
         self.maps.each(output, threads, |plane, start, y| {
-            for i in 0..others {
+            for i in 0..self.factors - 1 {
+                let is_last = i + 2 == self.factors;
                 let (x, x_step) = match i {
                     0 if !first.is_empty() => place(first, plane, start),
                     _ => (y.as_mut_ptr().cast_const(), lanes),
                 };
                 let (a, a_step) = place(other(i), plane, start);
-                let limits = if i + 1 == others { self.epilogue.limits() } else { [f32::NEG_INFINITY, f32::INFINITY] };
+                let limits = if is_last { self.epilogue.limits() } else { [f32::NEG_INFINITY, f32::INFINITY] };
+                let r = if is_last && self.residual { other(i + 1)[start..][..y.len()].as_ptr() } else { null() };
                 // SAFETY: the instruction set was checked before the kernel was made; the run lies in the maps, and the
                 // factors are those of its channels.
                 unsafe {
                     let pixels = y.len() / lanes;
-                    (self.code)(&Run { x, x_step, a, a_step, b: a, y: y.as_mut_ptr(), pixels, limits });
+                    (self.code)(&Run { x, x_step, a, a_step, b: a, r, y: y.as_mut_ptr(), pixels, limits });
                 }
             }
             if let Some(function) = self.epilogue.beyond_limits() {
@@ -186,13 +227,13 @@ impl Product {
 }
 
 impl Kernel for Product {
-    fn may_overwrite(&self) -> bool {
-        true
+    fn may_overwrite(&self) -> usize {
+        self.factors
     }
 
     fn run(&self, call: Call<'_>) {
         let others = call.others;
-        self.multiply(call.input, others.len(), |i| others.get(i), call.output, call.threads);
+        self.multiply(call.input, |i| others.get(i), call.output, call.threads);
     }
 }
 
@@ -210,15 +251,19 @@ macro_rules! map {
             /// The CPU has the vector's instruction set, and the run's memory is valid.
             #[inline(always)]
             unsafe fn body<$simd: Simd>(run: &Run) {
-                let &Run { x, x_step, a, a_step, b, y, pixels, limits: [low, high] } = run;
+                let &Run { x, x_step, a, a_step, b, r, y, pixels, limits: [low, high] } = run;
                 let mut pixel = 0;
                 // SAFETY: the caller keeps the conditions.
                 unsafe {
                     let ($b, low, high) = ($simd::load(b), $simd::splat(low), $simd::splat(high));
                     while pixel < pixels {
                         let ($x, $a) = ($simd::load(x.add(pixel * x_step)), $simd::load(a.add(pixel * a_step)));
+                        let mut value = $value;
+                        if !r.is_null() {
+                            value = value.add($simd::load(r.add(pixel * $simd::LANES)));
+                        }
                         // NaN stays NaN: it is the second operand.
-                        high.min(low.max($value)).store(y.add(pixel * $simd::LANES));
+                        high.min(low.max(value)).store(y.add(pixel * $simd::LANES));
                         pixel += 1;
                     }
                 }
@@ -252,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn batch_norm_and_prelu_are_the_formula_also_in_place() -> Result<(), Error> {
+    fn batch_norm_and_prelu_are_the_formula_also_in_place_and_with_a_sum() -> Result<(), Error> {
         let threads = pools();
         for isa in Isa::available() {
             for (number, shape) in SHAPES.into_iter().enumerate() {
@@ -261,6 +306,7 @@ mod tests {
                 let norm = BatchNormSpec::new(channels);
                 let mut case = Case::new(norm.clone(), &inputs, isa);
                 case.activation = ACTIVATIONS[number % 3];
+                case.residual = number % 2 == 0;
                 let prelu =
                     PreluSpec { num_parameters: if number % 2 == 0 { channels } else { 1 }, ..PreluSpec::new() };
                 let prelu_case = Case::new(prelu, &inputs, isa);
@@ -268,24 +314,28 @@ mod tests {
                     (ChannelMap::batch_norm(&norm, &case.layer(), &case.weights)?, &case),
                     (ChannelMap::prelu(&prelu_case.layer(), &prelu_case.weights)?, &prelu_case),
                 ];
-                let maps = [values((1 + number % 3) * channels * height * width, 6)];
+                let maps = [6, 7].map(|seed| values((1 + number % 3) * channels * height * width, seed));
                 for (kernel, case) in kernels {
                     for in_place in [false, true] {
                         let found = case.run(&maps, &threads, |maps, output, threads| {
                             if in_place {
                                 output.copy_from_slice(&maps[0]);
                             }
-                            kernel.map(if in_place { &[] } else { &maps[0] }, output, threads);
+                            let residual = case.residual.then_some(&maps[1][..]);
+                            kernel.map(if in_place { &[] } else { &maps[0] }, residual, output, threads);
                         });
                         case.check(&found, |example, channel, y, x| {
-                            let element = f64::from(maps[0][((example * channels + channel) * height + y) * width + x]);
+                            let [element, residual] = [&maps[0], &maps[1]]
+                                .map(|map| f64::from(map[((example * channels + channel) * height + y) * width + x]));
                             if kernel.name == "prelu" {
                                 let weight = case.parameter("weight");
                                 return if element < 0.0 { element * weight[channel % weight.len()] } else { element };
                             }
                             let [mean, variance, weight, bias] = ["running_mean", "running_var", "weight", "bias"]
                                 .map(|name| case.parameter(name)[channel]);
-                            finish(case.activation, (element - mean) / (variance + norm.eps).sqrt() * weight + bias)
+                            let residual = if case.residual { residual } else { 0.0 };
+                            let normed = (element - mean) / (variance + norm.eps).sqrt() * weight + bias;
+                            finish(case.activation, normed + residual)
                         });
                     }
                 }
@@ -301,12 +351,13 @@ mod tests {
             for (number, shape) in SHAPES.into_iter().enumerate() {
                 let [channels, height, width] = shape;
                 let factors = [channels, 1, 1];
-                for (order, inputs) in
-                    [[&shape, &factors, &shape], [&factors, &factors, &shape]].into_iter().enumerate()
-                {
+                // The last time the third is added.
+                let orders = [[&shape, &factors, &shape], [&factors, &factors, &shape], [&factors, &shape, &shape]];
+                for (order, inputs) in orders.into_iter().enumerate() {
                     let inputs: [&[usize]; 3] = inputs.map(|shape| shape.as_slice());
                     let mut case = Case::new(MulSpec::new(), &inputs, isa);
                     case.activation = ACTIVATIONS[number % 3];
+                    case.residual = order == 2;
                     let kernel = Product::new(&case.layer());
                     let batch = 1 + number % 3;
                     let value =
@@ -318,7 +369,7 @@ mod tests {
                             output.copy_from_slice(&maps[0]);
                         }
                         let first = if in_place { &[] } else { &maps[0][..] };
-                        kernel.multiply(first, 2, |i| &maps[i + 1], output, threads);
+                        kernel.multiply(first, |i| &maps[i + 1], output, threads);
                     });
                     case.check(&found, |example, channel, y, x| {
                         let plane = example * channels + channel;
@@ -326,7 +377,9 @@ mod tests {
                             true => f64::from(map[plane]),
                             false => f64::from(map[(plane * height + y) * width + x]),
                         };
-                        finish(case.activation, maps.iter().map(element).product())
+                        let factors = 3 - usize::from(case.residual);
+                        let sum = maps[factors..].iter().map(element).sum::<f64>();
+                        finish(case.activation, maps[..factors].iter().map(element).product::<f64>() + sum)
                     });
                 }
             }

@@ -2,8 +2,10 @@
 //!
 //! A task is some rows of the output. Their input is copied once, padded, so that every tap of the kernel is a shift;
 //! then each tile's blocks go through all pixels of the rows, so that their weights stay in the second-level cache. A
-//! pointwise convolution reads its input in place, and all pixels of the map are one line.
+//! pointwise convolution reads its input in place, and all pixels of the map are one line; its copy, where it has one, is
+//! what the layer before it makes of them.
 
+use super::channels::ChannelMap;
 use super::conv2d_plan::Plan;
 use super::copy::{Fill, FillFn, fill_of};
 use super::tile::{LINE, Tile};
@@ -27,6 +29,7 @@ mod tests;
 pub(crate) struct BlockedConv2d {
     plan: Plan,
     fill: FillFn,
+    prologue: Option<ChannelMap>,
     offsets: Vec<u32>,
     weight: Arc<Buffer>,
     bias: Option<Arc<Buffer>>,
@@ -36,13 +39,18 @@ pub(crate) struct BlockedConv2d {
 
 /// Whether the kernel can take a layer whose input is blocked.
 pub(crate) fn applies(spec: &Conv2dSpec, layer: &Layer<'_>) -> bool {
-    Plan::new(spec, layer.input, layer.output, layer.isa, false).is_some()
+    plan_of(spec, layer, false).is_some()
 }
 
 /// Whether the kernel can take a layer whose input is plain; worth it for few channels.
 pub(crate) fn applies_first(spec: &Conv2dSpec, layer: &Layer<'_>) -> bool {
     // A residual would come as a plain map, too.
-    !layer.residual && Plan::new(spec, layer.input, layer.output, layer.isa, true).is_some()
+    !layer.residual && layer.prologue.is_none() && plan_of(spec, layer, true).is_some()
+}
+
+fn plan_of(spec: &Conv2dSpec, layer: &Layer<'_>, is_plain: bool) -> Option<Plan> {
+    let plan = Plan::new(spec, layer.input, layer.output, layer.isa, is_plain)?;
+    if layer.prologue.is_some() { plan.copied(spec) } else { Some(plan) }
 }
 
 impl BlockedConv2d {
@@ -57,7 +65,7 @@ impl BlockedConv2d {
     }
 
     fn planned(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights, is_plain: bool) -> Result<Self, Error> {
-        let plan = Plan::new(spec, layer.input, layer.output, layer.isa, is_plain);
+        let plan = plan_of(spec, layer, is_plain);
         let plan = plan.ok_or_else(|| layer.error("the convolution's groups or its padded input do not fit blocks"))?;
         let lanes = plan.tiles.lanes;
         let weight = layer.packed_weight(weights, &plan.packing(), |weight| plan.pack(weight, layer.isa))?;
@@ -68,6 +76,7 @@ impl BlockedConv2d {
         })?;
         Ok(Self {
             fill: fill_of(layer.isa, is_plain),
+            prologue: layer.before().map(|before| ChannelMap::prologue(&before, weights)).transpose()?,
             offsets: plan.offsets(),
             plan,
             weight,
@@ -82,12 +91,12 @@ impl BlockedConv2d {
         self.plan.layout.as_ref().map_or(0, |layout| round_up(layout.floats()))
     }
 
-    /// Computes all tasks.
+    /// Computes all tasks. `factors` are those of the layer before, when they are a value.
     fn compute(
         &self,
         batch: usize,
         input: &[f32],
-        residual: Option<&[f32]>,
+        [factors, residual]: [Option<&[f32]>; 2],
         output: &mut [f32],
         scratch: &mut [f32],
         threads: &Threads,
@@ -102,6 +111,7 @@ impl BlockedConv2d {
             let copy = worker * self.copy_floats()..(worker + 1) * self.copy_floats();
             let task = Task {
                 input: &input[map * from..][..from],
+                factors: factors.map(|factors| &factors[map * plan.units * plan.element..]),
                 // SAFETY: the output holds all maps.
                 output: unsafe { output.as_ptr().add(map * to) },
                 residual: residual.map(|residual| &residual[map * to..][..to]),
@@ -117,11 +127,19 @@ impl BlockedConv2d {
     /// Computes one task in its own copy.
     fn run_task(&self, task: Task<'_>, copy: &mut [f32]) {
         let plan = &self.plan;
-        let Task { input, output, residual, group, rows, tiles } = task;
+        let Task { input, factors, output, residual, group, rows, tiles } = task;
         let (lanes, element, width, plane) = (plan.tiles.lanes, plan.element, plan.output[1], plan.plane());
-        let (from, row_floats) = match &plan.layout {
-            None => (&input[rows.start * element..], 0),
-            Some(layout) => {
+        let (from, row_floats) = match (&plan.layout, &self.prologue) {
+            (None, _) => (&input[rows.start * element..], 0),
+            (Some(layout), Some(prologue)) => {
+                for unit in 0..plan.units {
+                    let x = &input[(unit * plan.input[0] + rows.start) * element..][..rows.len() * element];
+                    let factors = factors.map(|factors| &factors[unit * element..]);
+                    prologue.apply(unit, factors, x, &mut copy[layout.offset(unit, [0, 0])..][..x.len()]);
+                }
+                (&*copy, layout.row_floats())
+            }
+            (Some(layout), None) => {
                 let [height, width] = plan.input;
                 let fill = Fill { layout, input, height, width, first_row: rows.start, rows: rows.len() };
                 // SAFETY: the instruction set was checked before the kernel was made; the plan's elements are its lanes
@@ -193,6 +211,7 @@ impl BlockedConv2d {
 /// Some rows of some tiles' blocks of one group's output, in one example. Input, output and residual are the group's.
 struct Task<'a> {
     input: &'a [f32],
+    factors: Option<&'a [f32]>,
     output: *mut f32,
     residual: Option<&'a [f32]>,
     group: usize,
@@ -211,19 +230,24 @@ impl Kernel for BlockedConv2d {
     }
 
     fn run(&self, call: Call<'_>) {
-        let residual = self.residual.then(|| call.others.get(0));
+        let (factors, residual) = call.others.split_at(call.others.len() - usize::from(self.residual));
+        let values = [factors, residual].map(|values| (values.len() > 0).then(|| values.get(0)));
         let work = call.output.len() * self.plan.depth();
         let threads = call.threads.for_work(work);
-        self.compute(call.batch, call.input, residual, call.output, call.scratch, threads);
+        self.compute(call.batch, call.input, values, call.output, call.scratch, threads);
     }
 }
 
 impl std::fmt::Debug for BlockedConv2d {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = match (self.plan.element, &self.plan.layout) {
-            (1, _) => "conv2d_blocked_first",
-            (_, None) => "conv2d_blocked_pointwise",
-            (_, Some(_)) => "conv2d_blocked",
+        let name = match (self.plan.element, &self.plan.layout, &self.prologue) {
+            (1, ..) => "conv2d_blocked_first",
+            (_, None, _) => "conv2d_blocked_pointwise",
+            (_, Some(_), None) => "conv2d_blocked",
+            (_, Some(_), Some(prologue)) => {
+                write!(f, "{prologue:?}, ")?;
+                "conv2d_blocked_pointwise"
+            }
         };
         self.epilogue.name(name, f)
     }

@@ -100,6 +100,16 @@ impl Plan {
         Some(plan)
     }
 
+    /// The plan of a pointwise convolution that reads a copy of its input; `None` for any other.
+    pub fn copied(mut self, spec: &Conv2dSpec) -> Option<Self> {
+        if self.layout.is_some() || self.groups > 1 {
+            return None;
+        }
+        let layout = CopyLayout::new(spec, self.output, self.units, self.element, false, INPUT)?;
+        (self.rows, self.layout) = (layout.block, Some(layout));
+        Some(self)
+    }
+
     /// The most blocks of a tile for a line of so many pixels, and the cost of the line.
     fn best_blocks(&self, line: usize) -> (usize, f64) {
         let fits = |&blocks: &usize| blocks == 1 || self.weight_floats(blocks) <= WEIGHT;

@@ -131,6 +131,7 @@ fn check(case: &Case, isa: Isa, is_plain: bool) -> Result<(), Error> {
         inputs: &[&shape],
         output: &output_shape,
         parameters: &["weight".to_owned(), "bias".to_owned()][..1 + usize::from(case.bias)],
+        prologue: None,
         norm: None,
         residual: case.residual,
         activations: case.activation.as_slice(),
@@ -167,7 +168,7 @@ fn check(case: &Case, isa: Isa, is_plain: bool) -> Result<(), Error> {
             let mut scratch = vec![f32::NAN; convolution.scratch(batch, threads)];
             let mut output = vec![f32::NAN; added.len()];
             let residual = case.residual.then_some(&added[..]);
-            convolution.compute(batch, &given, residual, &mut output, &mut scratch, &Threads::new(threads)?);
+            convolution.compute(batch, &given, [None, residual], &mut output, &mut scratch, &Threads::new(threads)?);
             results.push(plain(&output, &output_shape, batch, isa.lanes()));
         }
         let place = format!("{convolution:?} {isa} {spec:?} on {map:?}, batch {batch}");

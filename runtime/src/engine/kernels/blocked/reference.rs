@@ -46,6 +46,7 @@ impl<'a> Case<'a> {
             inputs: self.inputs,
             output: &self.output,
             parameters: &self.parameters,
+            prologue: None,
             norm: None,
             activations: self.activation.as_slice(),
             residual: self.residual,

@@ -44,6 +44,7 @@ impl Problem {
             inputs: &[&self.input],
             output: &self.output,
             parameters: &parameters,
+            prologue: None,
             norm: None,
             residual: self.residual,
             activations: self.activation.as_slice(),
