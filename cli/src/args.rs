@@ -3,7 +3,7 @@
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cnn::{Algorithm, CompileOptions, Tuning};
+use cnn::{Algorithm, CompileOptions, Tuning, WeightDtype};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -113,6 +113,11 @@ pub struct EngineArgs {
     #[arg(long, value_name = "USE", default_value = "full")]
     pub memory: MemoryUse,
 
+    /// How the weights of dense layers are stored: f32, f16 or bf16. 16 bits take half the memory and round each weight, by
+    /// up to 2⁻¹¹ (f16) or 2⁻⁸ (bf16) of itself. Sums are of f32, with `--exact`, too
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub weight_dtype: WeightDtype,
+
     /// Keep packed weights in this file, so that the next start is faster; it is written when it does not fit
     #[arg(long, value_name = "FILE")]
     pub packed: Option<PathBuf>,
@@ -130,10 +135,19 @@ pub enum MemoryUse {
 impl EngineArgs {
     /// The options to compile with.
     pub fn options(&self) -> Result<CompileOptions, cnn::Error> {
-        let Self { threads, exact, algorithm, .. } = *self;
+        let Self { threads, exact, algorithm, weight_dtype, .. } = *self;
         let tuning = self.tuning.as_ref().map(Tuning::open).transpose()?.map(Arc::new);
         let (low_memory, packed) = (self.memory == MemoryUse::Low, self.packed.clone());
-        Ok(CompileOptions { threads, exact, algorithm, tuning, low_memory, packed, ..CompileOptions::default() })
+        Ok(CompileOptions {
+            threads,
+            exact,
+            algorithm,
+            tuning,
+            low_memory,
+            weight_dtype,
+            packed,
+            ..CompileOptions::default()
+        })
     }
 }
 

@@ -153,9 +153,16 @@ fn the_engine_can_be_told_how_to_run() {
     assert!(workspace.prints(&bench(&["--algorithm", "blocked"])).contains("conv2d_blocked + Sigmoid"));
     assert!(workspace.prints(&bench(&["--exact", "--threads", "3"])).contains("3 threads"));
     assert!(workspace.refuses(&bench(&["--threads", "0"])).contains("there can be 1 to 256"));
-    let unknown = workspace.run(&bench(&["--algorithm", "winograd5"]));
-    assert_eq!(unknown.status.code(), Some(2));
-    assert!(stderr(&unknown).contains("the algorithms are: plain"), "{}", stderr(&unknown));
+    assert!(workspace.prints(&bench(&["--weight-dtype", "f16"])).contains("dense_f16 + Sigmoid"));
+    assert!(workspace.prints(&bench(&["--weight-dtype", "bf16", "--exact"])).contains("dense_bf16 + Sigmoid"));
+    for (option, value, known) in [
+        ("--algorithm", "winograd5", "the algorithms are: plain"),
+        ("--weight-dtype", "f8", "the types are: f32, f16, bf16"),
+    ] {
+        let unknown = workspace.run(&bench(&[option, value]));
+        assert_eq!(unknown.status.code(), Some(2));
+        assert!(stderr(&unknown).contains(known), "{}", stderr(&unknown));
+    }
 }
 
 #[test]

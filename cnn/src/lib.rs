@@ -35,7 +35,7 @@ pub use cnn_ir::{
 pub use cnn_macros::cnn;
 pub use cnn_runtime::{
     Algorithm, Choice, CompileOptions, Error, Isa, LayerGraph, Limit, LuminalBuilder, Machine, Session, StepInfo,
-    Tensor, TensorView, Threads, Tuning, Weights, tune,
+    Tensor, TensorView, Threads, Tuning, WeightDtype, Weights, tune,
 };
 
 /// Includes the Rust code that a build script made from `NAME.cnn`.

@@ -174,6 +174,13 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
     }
 
+    /// The elements as pairs of 16-bit ones; none of a buffer in a file.
+    pub fn as_mut_halves(&mut self) -> &mut [u16] {
+        let elements = self.as_mut_slice();
+        // SAFETY: an f32 is two u16 without padding and aligned for them, and every bit pattern is valid for both.
+        unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), 2 * elements.len()) }
+    }
+
     pub fn as_slice(&self) -> &[f32] {
         let start: *const f32 = match &self.memory {
             #[cfg(all(test, unix))]

@@ -74,6 +74,26 @@ pub enum Error {
         dtype: String,
     },
 
+    /// A weight that is not finite in the type in which weights are to be stored.
+    #[error("the weight `{name}` has an element of {value}, which is not finite as {dtype}; store weights as f32")]
+    WeightRange {
+        /// The tensor's name.
+        name: String,
+        /// The element.
+        value: f32,
+        /// The type.
+        dtype: crate::WeightDtype,
+    },
+
+    /// A type of weights that does not exist.
+    #[error("weights cannot be stored as `{name}`; the types are: {known}")]
+    UnknownWeightDtype {
+        /// What was asked for.
+        name: String,
+        /// What can be asked for.
+        known: String,
+    },
+
     /// Weights that do not fit the network.
     #[error("{0}")]
     WeightsMismatch(WeightsMismatch),

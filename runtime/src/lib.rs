@@ -29,3 +29,4 @@ pub use passes::PassSwitches;
 pub use session::{CompileOptions, Outputs, Session, tune};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Weights;
+pub use weights::dtype::WeightDtype;

@@ -3,7 +3,7 @@
 use crate::engine::{Algorithm, Isa, Memory, Program, Target, Threads, Tuning, collapse};
 use crate::graph::Port;
 use crate::passes::PassSwitches;
-use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, Weights};
+use crate::{Error, LayerGraph, LuminalBuilder, Tensor, TensorView, WeightDtype, Weights};
 use cnn_ir::{BuildError, Network};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct CompileOptions {
     /// its own never has more at work than those and the pool's.
     pub threads: Option<usize>,
     /// Whether convolutions are computed as they are defined, never by Winograd's algorithm, which takes fewer
-    /// multiplications and rounds differently.
+    /// multiplications and rounds differently. [`weight_dtype`](Self::weight_dtype) is not touched by it.
     pub exact: bool,
     /// A kernel for every layer that it can run, in place of what the cost model chooses.
     pub algorithm: Option<Algorithm>,
@@ -32,6 +32,8 @@ pub struct CompileOptions {
     /// Whether kernels are chosen whose packed weights are about as large as the originals, which are given back to the
     /// system when they are mapped from a file. Winograd's algorithm is left for small layers, so runs take longer.
     pub low_memory: bool,
+    /// How the weights of dense layers are stored; all else stays f32, and so do the sums.
+    pub weight_dtype: WeightDtype,
     /// A file for packed weights, which the next start maps in place of packing. It is written anew when it is not of
     /// these weights (by the length, time and contents that their file says to have), this version or these kernels, or
     /// is damaged; nobody else may change it. Only for weights that are mapped from a file. Also `CNN_PACKED`.
@@ -60,7 +62,8 @@ impl CompileOptions {
             (None, None) => None,
         };
         let times = tuning.and_then(|tuning| tuning.times(isa, threads.count()).cloned());
-        Ok(Target { isa, exact: self.exact, low_memory: self.low_memory, algorithm, times })
+        let Self { exact, low_memory, weight_dtype, .. } = *self;
+        Ok(Target { isa, exact, low_memory, algorithm, weight_dtype, times })
     }
 
     fn packed(&self) -> Option<PathBuf> {

@@ -4,6 +4,7 @@ use crate::buffer::{Buffer, Slab};
 use crate::error::WeightsMismatch;
 use crate::tensor::{Tensor, TensorView};
 use crate::{Error, tensor};
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub(crate) mod dtype;
 mod export;
 mod stored;
 
@@ -375,8 +377,8 @@ impl Entry {
         let convert: fn(&[u8]) -> f32 = match self.dtype {
             Dtype::F32 => |b| f32::from_le_bytes(fixed(b)),
             Dtype::F64 => |b| f64::from_le_bytes(fixed(b)) as f32,
-            Dtype::BF16 => |b| f32::from_bits(u32::from(u16::from_le_bytes(fixed(b))) << 16),
-            Dtype::F16 => |b| f16_to_f32(u16::from_le_bytes(fixed(b))),
+            Dtype::BF16 => |b| bf16::from_le_bytes(fixed(b)).to_f32(),
+            Dtype::F16 => |b| f16::from_le_bytes(fixed(b)).to_f32(),
             dtype => return Err(Error::WeightType { name: name.to_owned(), dtype: format!("{dtype:?}") }),
         };
         let mut own = Vec::new();
@@ -394,19 +396,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The first N bytes; the callers' chunks have them.
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.first_chunk().copied().unwrap_or([0; N])
-}
-
-/// IEEE 754 binary16 to binary32, exactly.
-fn f16_to_f32(half: u16) -> f32 {
-    let sign = u32::from(half & 0x8000) << 16;
-    let exponent = u32::from(half >> 10) & 0x1f;
-    let fraction = u32::from(half) & 0x3ff;
-    match exponent {
-        // Subnormals are multiples of 2⁻²⁴, which f32 has exactly.
-        0 => f32::from_bits(sign | (fraction as f32 * 2f32.powi(-24)).to_bits()),
-        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
-    }
 }
 
 /// Whether a tensor only counts training steps, as `bn1.num_batches_tracked` does.

@@ -10,9 +10,9 @@ use std::str::FromStr;
 pub enum Isa {
     /// What every CPU of the architecture has.
     Portable,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     Avx2,
-    /// x86-64 with AVX-512F, AVX2 and FMA.
+    /// x86-64 with AVX-512F and VL, AVX2, FMA and F16C.
     Avx512,
 }
 
@@ -24,7 +24,7 @@ impl Isa {
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         let (avx2, avx512) = (
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
             is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
         );
         #[cfg(not(target_arch = "x86_64"))]

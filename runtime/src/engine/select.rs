@@ -30,7 +30,7 @@ use super::kernels::residual::Residual;
 use super::kernels::softmax::Softmax;
 use super::layout::Layout;
 use crate::graph::{Activation, LayerOp};
-use crate::{Error, Weights};
+use crate::{Error, WeightDtype, Weights};
 use cnn_ir::Op;
 use cnn_ir::ops::{BatchNormSpec, ConcatSpec, ConvSpec, PadMode};
 
@@ -175,7 +175,9 @@ static TABLE: &[Row] = table! {
     Conv2d: naive Plain, if |spec, layer, weights| pads_zeros(spec) && layer.is_bare() => PlainConv2d::new(spec, layer, weights)?;
     Conv1d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => conv1d(spec, layer, weights)?;
     Conv3d: plain Plain, if |spec, layer, weights| pads_zeros(spec) => Conv3d::new(spec, layer, weights)?;
-    Dense: plain Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights)?;
+    Dense: plain Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights, WeightDtype::F32)?;
+    Dense: f16 Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights, WeightDtype::F16)?;
+    Dense: bf16 Plain, if |spec, layer, weights| true => Dense::new(spec, layer, weights, WeightDtype::Bf16)?;
     MaxPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::max(spec, layer)?;
     AvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool::Pool::avg(spec, layer)?;
     GlobalAvgPool2d: blocked Blocked, if |spec, layer, weights| true => blocked::pool_ranges::RangePool::global_avg(layer)?;

@@ -4,7 +4,7 @@ use super::Isa;
 use super::kernels::blocked::winograd_error::{LAYER_TOLERANCE, error};
 use super::select::{Candidate, Layer, candidates};
 use super::tuning::{LayerTimes, key};
-use crate::Error;
+use crate::{Error, WeightDtype};
 use cnn_ir::Op;
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,8 @@ pub struct Target {
     pub low_memory: bool,
     /// A kernel that is chosen wherever it can run a layer, whatever the cost model says.
     pub algorithm: Option<Algorithm>,
+    /// How the weights of dense layers are stored.
+    pub weight_dtype: WeightDtype,
     /// Measured times, which go before those of the cost model.
     pub(crate) times: Option<LayerTimes>,
 }
@@ -65,7 +67,14 @@ impl FromStr for Algorithm {
 impl Default for Target {
     /// The best instruction set of this CPU, and what the cost model finds.
     fn default() -> Self {
-        Self { isa: Isa::detect(), exact: false, low_memory: false, algorithm: None, times: None }
+        Self {
+            isa: Isa::detect(),
+            exact: false,
+            low_memory: false,
+            algorithm: None,
+            weight_dtype: WeightDtype::F32,
+            times: None,
+        }
     }
 }
 
@@ -81,6 +90,7 @@ impl Target {
                 let is_refused = self.exact || (self.low_memory && more > LITTLE);
                 !is_refused && (wanted(candidate) || error(tile, spec.in_channels) <= LAYER_TOLERANCE)
             }
+            (None, Op::Dense(_)) => candidate.algorithm() == dense(self.weight_dtype),
             _ => true,
         });
         if let Some(times) = self.times.as_ref().and_then(|times| times.get(&key(layer))) {
@@ -97,6 +107,15 @@ impl Target {
             found.retain(|candidate| candidate.algorithm() == algorithm);
         }
         Ok(found)
+    }
+}
+
+/// The kernel of dense layers, by how their weights are stored.
+fn dense(dtype: WeightDtype) -> &'static str {
+    match dtype {
+        WeightDtype::F32 => "plain",
+        WeightDtype::F16 => "f16",
+        WeightDtype::Bf16 => "bf16",
     }
 }
 

@@ -31,6 +31,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn store(self, to: *mut f32);
     /// Loads the first `n` < LANES lanes and touches no others; the rest is zero.
     unsafe fn load_first(from: *const f32, n: usize) -> Self;
+    /// Loads as many f16 as there are lanes, all of them finite.
+    unsafe fn load_f16(from: *const u16) -> Self;
+    /// Loads as many bf16 as there are lanes.
+    unsafe fn load_bf16(from: *const u16) -> Self;
     /// Stores the first `n` < LANES lanes and touches no others.
     unsafe fn store_first(self, to: *mut f32, n: usize);
     unsafe fn add(self, other: Self) -> Self;

@@ -46,6 +46,25 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> Self {
+        // SAFETY: the caller gives four valid f16.
+        let halves = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+        lanes!(i => {
+            let bits = u32::from(halves[i]);
+            // The exponents' biases differ by 112; the product makes normal numbers of subnormal ones, too.
+            let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits((112 + 127) << 23);
+            f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> Self {
+        // SAFETY: the caller gives four valid bf16.
+        let halves = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+        lanes!(i => f32::from_bits(u32::from(halves[i]) << 16))
+    }
+
+    #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, n: usize) {
         for (i, &lane) in self.0.iter().take(n).enumerate() {
             // SAFETY: only the first n are written, for which the caller gives room.
