@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate self as cnn_runtime;
 
+mod arena;
 mod buffer;
 mod decompose;
 pub mod engine;
@@ -21,6 +22,7 @@ mod session;
 mod tensor;
 mod weights;
 
+pub use arena::Arena;
 pub use decompose::{Decompose, Reference};
 pub use engine::{Algorithm, Choice, Isa, Limit, Machine, Program, StepInfo, Target, Threads, Tuning};
 pub use error::{Error, WeightsMismatch};

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How a network is compiled and run. What is `None` is taken from the environment: `CNN_ISA` (`portable`, `avx2`,
-/// `avx512`), `CNN_PASSES` (see [`PassSwitches`]), `CNN_THREADS`, `CNN_ALGORITHM` and `CNN_TUNING`, a file; and where that says nothing, it is
-/// the best this CPU has, all passes, and as many threads as the system lets this process run at once.
+/// `avx512`), `CNN_PASSES` (see [`PassSwitches`]), `CNN_THREADS`, `CNN_ALGORITHM` (see [`Algorithm`]), and the files
+/// `CNN_TUNING` and `CNN_PACKED`; and where that says nothing, it is the best this CPU has, all optimisations, and as many
+/// threads as the system lets this process run at once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CompileOptions {
     /// The instruction set.
     pub isa: Option<Isa>,
-    /// Which passes run.
+    /// Which optimisations are made.
     pub passes: Option<PassSwitches>,
     /// How many threads work on one run, the caller's among them. Results do not depend on it. All sessions of a process
     /// with the same number share one pool; a run that finds it in use goes on alone, so that a program with threads of
@@ -35,8 +36,8 @@ pub struct CompileOptions {
     /// How the weights of dense layers are stored; all else stays f32, and so do the sums.
     pub weight_dtype: WeightDtype,
     /// A file for packed weights, which the next start maps in place of packing. It is written anew when it is not of
-    /// these weights (by the length, time and contents that their file says to have), this version or these kernels, or
-    /// is damaged; nobody else may change it. Only for weights that are mapped from a file. Also `CNN_PACKED`.
+    /// these weights (by their file's length and time, the tensors that it says to have, and samples of their contents), this
+    /// version or these kernels, or is damaged; nobody else may change it. Only for weights that are mapped from a file. Also `CNN_PACKED`.
     pub packed: Option<PathBuf>,
 }
 
@@ -49,7 +50,7 @@ impl CompileOptions {
         }
     }
 
-    fn target(&self, threads: &Threads) -> Result<Target, Error> {
+    pub(crate) fn target(&self, threads: &Threads) -> Result<Target, Error> {
         let algorithm = match (self.algorithm, environment("CNN_ALGORITHM")) {
             (Some(algorithm), _) => Some(algorithm),
             (None, Some(name)) => Some(name.parse()?),
@@ -63,14 +64,16 @@ impl CompileOptions {
         };
         let times = tuning.and_then(|tuning| tuning.times(isa, threads.count()).cloned());
         let Self { exact, low_memory, weight_dtype, .. } = *self;
-        Ok(Target { isa, exact, low_memory, algorithm, weight_dtype, times })
+        let mut target = Target { isa, exact, low_memory, algorithm, weight_dtype, times, ..Target::default() };
+        self.passes()?.restrict(&mut target);
+        Ok(target)
     }
 
     fn packed(&self) -> Option<PathBuf> {
         self.packed.clone().or_else(|| environment_path("CNN_PACKED"))
     }
 
-    fn threads(&self) -> Result<Arc<Threads>, Error> {
+    pub(crate) fn threads(&self) -> Result<Arc<Threads>, Error> {
         let count = match (self.threads, environment("CNN_THREADS")) {
             (Some(count), _) => count,
             (None, Some(text)) => text.parse().map_err(|_| Error::Threads {
@@ -82,7 +85,7 @@ impl CompileOptions {
         Threads::shared(count)
     }
 
-    fn passes(&self) -> Result<PassSwitches, Error> {
+    pub(crate) fn passes(&self) -> Result<PassSwitches, Error> {
         match (self.passes, environment("CNN_PASSES")) {
             (Some(passes), _) => Ok(passes),
             (None, Some(text)) => text.parse(),

@@ -33,9 +33,7 @@ struct Inner {
     packed: Mutex<HashMap<(String, String), Slot>>,
     /// Where what is packed lies.
     room: Slab,
-    /// The file that the tensors are mapped from.
-    identity: Option<stored::Identity>,
-    /// What was packed before.
+    /// What was packed before, in the file that was asked for last.
     stored: Mutex<Option<Arc<stored::Stored>>>,
 }
 
@@ -46,6 +44,8 @@ type Slot = Arc<Mutex<Option<Arc<Buffer>>>>;
 enum Bytes {
     Held(Cow<'static, [u8]>),
     Mapped(memmap2::Mmap, std::fs::Metadata),
+    /// As many as the largest tensor has; memory only as far as they are read.
+    Zeros(Buffer),
 }
 
 impl Bytes {
@@ -53,6 +53,7 @@ impl Bytes {
         match self {
             Bytes::Held(bytes) => bytes,
             Bytes::Mapped(map, _) => map,
+            Bytes::Zeros(buffer) => buffer.as_bytes(),
         }
     }
 
@@ -150,6 +151,23 @@ impl Weights {
         Ok(Self::new("the weights".into(), Arc::new(Bytes::Held(Cow::Borrowed(&[]))), entries))
     }
 
+    /// Parameters of which only names and shapes are known, to plan with: all are zero, and nothing is packed of them.
+    pub(crate) fn of_shapes<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Result<Self, Error> {
+        let mut entries = BTreeMap::new();
+        let mut most = 0;
+        for (name, shape) in parameters {
+            let elements = tensor::count(shape)?;
+            most = most.max(elements);
+            let range = 0..elements.saturating_mul(size_of::<f32>());
+            entries.insert(
+                name.to_owned(),
+                Entry { shape: shape.to_vec(), dtype: Dtype::F32, range, own: OnceLock::new() },
+            );
+        }
+        let bytes = Bytes::Zeros(Buffer::zeros(most, "weights to plan with")?);
+        Ok(Self::new("the weights".into(), Arc::new(bytes), entries))
+    }
+
     /// The names in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.entries.keys().map(String::as_str)
@@ -224,6 +242,9 @@ impl Weights {
         packing: &str,
         pack: impl FnOnce(&[f32], &Slab) -> Result<Buffer, Error>,
     ) -> Result<Arc<Buffer>, Error> {
+        if let Bytes::Zeros(_) = *self.0.bytes {
+            return Ok(Arc::default());
+        }
         let key = (name.to_owned(), packing.to_owned());
         let slot = lock(&self.0.packed).entry(key.clone()).or_default().clone();
         let mut slot = lock(&slot);
@@ -253,22 +274,10 @@ impl Weights {
     }
 
     fn new(origin: String, bytes: Arc<Bytes>, entries: BTreeMap<String, Entry>) -> Self {
-        let identity = match &*bytes {
-            Bytes::Mapped(_, metadata) => stored::identity(metadata, &entries),
-            Bytes::Held(_) => None,
-        };
         let stored = entries.values().fold(0, |sum: usize, entry| sum.saturating_add(entry.bytes()));
         // Packed for Winograd's convolution, weights grow.
         let room = Slab::new(stored.saturating_mul(3));
-        Self(Arc::new(Inner {
-            origin,
-            bytes,
-            entries,
-            packed: Mutex::default(),
-            room,
-            identity,
-            stored: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default(), room, stored: Mutex::default() }))
     }
 
     fn missing(&self, name: &str) -> Error {

@@ -83,7 +83,7 @@ proptest! {
         let weights = formula::weights(&graph);
         let expected = Reference::new(graph, &weights).unwrap().run(&problem.inputs()).unwrap();
         for isa in Isa::available() {
-            for passes in ["", "-all"] {
+            for passes in ["", "-all,+winograd,+blocked"] {
                 let passes = Some(passes.parse::<PassSwitches>().unwrap());
                 let options =
                     CompileOptions { isa: Some(isa), passes, algorithm, threads: Some(threads), ..Default::default() };

@@ -5,6 +5,7 @@
 //! beginnings, until nothing gets better.
 
 use super::layout::Layout;
+use std::collections::BTreeSet;
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,17 +34,16 @@ const MAX_ROUNDS: usize = 20;
 
 /// The number of the way for each node.
 pub(crate) fn assign(nodes: &[Node]) -> Vec<usize> {
-    let mut readers = vec![Vec::new(); nodes.len()];
-    for (number, node) in nodes.iter().enumerate() {
-        node.inputs.iter().for_each(|&input| readers[input].push(number));
-    }
+    // A value that is read twice at once is reordered once.
+    let distinct = |node: &Node| node.inputs.iter().copied().collect::<BTreeSet<usize>>().into_iter().collect();
+    let inputs: Vec<Vec<usize>> = nodes.iter().map(distinct).collect();
     let prefers = |layout: Layout| move |way: &Way| (way.makes != layout || way.takes != layout, way.cost);
     let beginnings: [Vec<usize>; 3] = [
         nodes.iter().map(|node| least(&node.ways, |way| (false, way.cost))).collect(),
         nodes.iter().map(|node| least(&node.ways, prefers(Layout::Plain))).collect(),
         nodes.iter().map(|node| least(&node.ways, prefers(Layout::Blocked))).collect(),
     ];
-    let improved = beginnings.into_iter().map(|choice| improve(nodes, &readers, choice));
+    let improved = beginnings.into_iter().map(|choice| improve(nodes, &inputs, choice));
     let best = improved.min_by(|(_, a), (_, b)| a.total_cmp(b));
     best.map_or_else(Vec::new, |(choice, _)| choice)
 }
@@ -57,42 +57,44 @@ fn least<K: Fn(&Way) -> (bool, f64)>(ways: &[Way], key: K) -> usize {
 }
 
 /// Improves a choice; gives it with its cost.
-fn improve(nodes: &[Node], readers: &[Vec<usize>], mut choice: Vec<usize>) -> (Vec<usize>, f64) {
+fn improve(nodes: &[Node], inputs: &[Vec<usize>], mut choice: Vec<usize>) -> (Vec<usize>, f64) {
+    // How many readers take each value in each layout.
+    let mut readers = vec![[0usize; 2]; nodes.len()];
+    for (number, inputs) in inputs.iter().enumerate() {
+        let takes = nodes[number].way(&choice, number).takes;
+        inputs.iter().for_each(|&input| readers[input][takes as usize] += 1);
+    }
     for _ in 0..MAX_ROUNDS {
         let mut changed = false;
-        for (number, node) in nodes.iter().enumerate() {
+        for (number, (node, inputs)) in nodes.iter().zip(inputs).enumerate() {
+            let takes = node.way(&choice, number).takes;
+            inputs.iter().for_each(|&input| readers[input][takes as usize] -= 1);
             let own = |way: &Way| {
                 // An input that another reader needs reordered, too, is reordered anyway.
                 let reordered = |&&input: &&usize| {
-                    nodes[input].way(&choice, input).makes != way.takes
-                        && !is_reordered(nodes, readers, &choice, input, Some(number))
+                    let makes = nodes[input].way(&choice, input).makes;
+                    makes != way.takes && !nodes[input].is_reordered(makes, readers[input])
                 };
-                let inwards: f64 = node.inputs.iter().filter(reordered).map(|&input| nodes[input].reorder).sum();
-                let outwards =
-                    readers[number].iter().any(|&reader| nodes[reader].way(&choice, reader).takes != way.makes);
-                way.cost + inwards + if outwards || node.is_seen_in(way.makes) { node.reorder } else { 0.0 }
+                let inwards: f64 = inputs.iter().filter(reordered).map(|&input| nodes[input].reorder).sum();
+                let outwards = if node.is_reordered(way.makes, readers[number]) { node.reorder } else { 0.0 };
+                way.cost + inwards + outwards
             };
             let best = least(&node.ways, |way| (false, own(way)));
             changed |= best != choice[number];
             choice[number] = best;
+            let takes = node.way(&choice, number).takes;
+            inputs.iter().for_each(|&input| readers[input][takes as usize] += 1);
         }
         if !changed {
             break;
         }
     }
     let cost = |(number, node): (usize, &Node)| {
-        let reorder = if is_reordered(nodes, readers, &choice, number, None) { node.reorder } else { 0.0 };
-        node.way(&choice, number).cost + reorder
+        let way = node.way(&choice, number);
+        way.cost + if node.is_reordered(way.makes, readers[number]) { node.reorder } else { 0.0 }
     };
     let total = nodes.iter().enumerate().map(cost).sum();
     (choice, total)
-}
-
-/// Whether a value has to be reordered, for all its readers but one.
-fn is_reordered(nodes: &[Node], readers: &[Vec<usize>], choice: &[usize], number: usize, but: Option<usize>) -> bool {
-    let makes = nodes[number].way(choice, number).makes;
-    let mut others = readers[number].iter().filter(|&&reader| Some(reader) != but);
-    others.any(|&reader| nodes[reader].way(choice, reader).takes != makes) || nodes[number].is_seen_in(makes)
 }
 
 impl Node {
@@ -100,9 +102,14 @@ impl Node {
         &self.ways[choice[number]]
     }
 
-    /// Whether a caller would see the output in another layout than the plain one.
-    fn is_seen_in(&self, makes: Layout) -> bool {
-        self.is_output && makes != Layout::Plain
+    /// Whether the output has to be reordered when it is made in this layout: for a reader, of which there are so many
+    /// for each layout, or for the caller.
+    fn is_reordered(&self, makes: Layout, readers: [usize; 2]) -> bool {
+        let (other, is_seen) = match makes {
+            Layout::Plain => (Layout::Blocked, false),
+            Layout::Blocked => (Layout::Plain, self.is_output),
+        };
+        is_seen || readers[other as usize] > 0
     }
 }
 
@@ -147,5 +154,22 @@ mod tests {
         let mut nodes = vec![node(&[], 1.0, &[(Plain, Plain, 0.0)])];
         nodes.extend((0..3).map(|_| node(&[0], 9.0, &[(Plain, Plain, 1.5), (Blocked, Blocked, 1.0)])));
         assert_eq!(assign(&nodes)[1..], [1, 1, 1]);
+    }
+
+    #[test]
+    fn a_value_that_is_read_twice_at_once_is_reordered_once() {
+        let nodes = [
+            node(&[], 1.0, &[(Plain, Plain, 0.0)]),
+            node(&[0, 0], 9.0, &[(Plain, Plain, 2.5), (Blocked, Blocked, 1.0)]),
+        ];
+        assert_eq!(assign(&nodes), [0, 1]);
+    }
+
+    /// Ends, which it would not if every reader looked at all others.
+    #[test]
+    fn a_value_with_many_readers_is_assigned_at_once() {
+        let mut nodes = vec![node(&[], 1.0, &[(Plain, Plain, 0.0)])];
+        nodes.resize(100_000, node(&[0], 9.0, &[(Plain, Plain, 1.5), (Blocked, Blocked, 1.0)]));
+        assert!(assign(&nodes)[1..].iter().all(|&way| way == 1));
     }
 }

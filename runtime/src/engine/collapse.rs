@@ -4,7 +4,7 @@ use super::Isa;
 use super::assign::{Node, Way, assign};
 use super::cost::reorder;
 use super::kernels::blocked::reorder::Reorder;
-use super::kernels::concat::Join;
+use super::kernels::concat::Concat;
 use super::kernels::{Call, Kernel};
 use super::layout::Layout;
 use super::place::{Placed, place};
@@ -102,7 +102,7 @@ fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Th
     let outputs = drafts.outputs()?;
     let mut drafts = drafts.steps;
     let Placed { areas, joined, arena } =
-        place(&mut drafts, &outputs).ok_or_else(|| error("the network", "its values are too large"))?;
+        place(&mut drafts, &outputs, target).ok_or_else(|| error("the network", "its values are too large"))?;
     let mut steps = Vec::with_capacity(drafts.len());
     for (step, (mut draft, joined)) in drafts.into_iter().zip(joined).enumerate() {
         if let Some(starts) = draft.join {
@@ -113,7 +113,7 @@ fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Th
             if inputs.is_empty() {
                 continue;
             }
-            (draft.inputs, draft.kernel) = (inputs, Box::new(Join::new(starts, draft.elements)));
+            (draft.inputs, draft.kernel) = (inputs, Box::new(Concat::of_parts(starts, draft.elements)));
         }
         let source = |source: &Source| match source.value {
             Value::Input(i) => super::program::Source::Input(i),
@@ -376,7 +376,7 @@ pub(crate) fn described<T>(
 }
 
 /// Where each of some values begins when they lie one behind the other.
-fn starts(inputs: &[Source]) -> Vec<usize> {
+pub(crate) fn starts(inputs: &[Source]) -> Vec<usize> {
     let start = |next: &mut usize, source: &Source| Some(std::mem::replace(next, *next + source.elements));
     inputs.iter().scan(0, start).collect()
 }

@@ -200,6 +200,13 @@ impl Program {
         elements.saturating_mul(size_of::<f32>())
     }
 
+    /// Bytes of all values that steps make at this batch, if each had memory of its own. `usize::MAX` when they cannot be
+    /// counted.
+    pub fn value_bytes(&self, batch: usize) -> usize {
+        let elements = self.steps.iter().fold(0usize, |sum, step| sum.saturating_add(step.output.elements));
+        elements.saturating_mul(batch).saturating_mul(size_of::<f32>())
+    }
+
     fn scratch(&self, batch: usize, threads: usize) -> usize {
         let needed = |step: &Step| {
             let count = step.examples(batch);

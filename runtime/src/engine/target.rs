@@ -2,8 +2,9 @@
 
 use super::Isa;
 use super::kernels::blocked::winograd_error::{LAYER_TOLERANCE, error};
+use super::layout::Layout;
 use super::select::{Candidate, Layer, candidates};
-use super::tuning::{LayerTimes, key};
+use super::tuning::{LayerTimes, key, measured};
 use crate::{Error, WeightDtype};
 use cnn_ir::Op;
 use std::fmt;
@@ -25,7 +26,13 @@ pub struct Target {
     pub algorithm: Option<Algorithm>,
     /// How the weights of dense layers are stored.
     pub weight_dtype: WeightDtype,
-    /// Measured times, which go before those of the cost model.
+    /// Whether maps may lie in blocks of channels.
+    pub blocked: bool,
+    /// Whether what is concatenated is made where the result lies.
+    pub join_in_place: bool,
+    /// Whether a result may take over the memory of an input that nothing reads later.
+    pub overwrite: bool,
+    /// Measured times, which go before those of the cost model for layers all of whose kernels were measured.
     pub(crate) times: Option<LayerTimes>,
 }
 
@@ -36,7 +43,8 @@ pub struct Algorithm(&'static str);
 impl Algorithm {
     /// `plain` and `blocked` are the kernels for maps in NCHW and in blocks of channels, `naive` a convolution without
     /// vectors, `first` one from NCHW into blocks, and `winograd4` that of Lavin and Gray, "Fast Algorithms for
-    /// Convolutional Neural Networks" (2015), with tiles of 4×4.
+    /// Convolutional Neural Networks" (2015), with tiles of 4×4. `winograd6` runs only when it is asked for: the error
+    /// model allows its larger tiles for no layer.
     pub const ALL: [Self; 8] = [
         Self("plain"),
         Self("naive"),
@@ -73,6 +81,9 @@ impl Default for Target {
             low_memory: false,
             algorithm: None,
             weight_dtype: WeightDtype::F32,
+            blocked: true,
+            join_in_place: true,
+            overwrite: true,
             times: None,
         }
     }
@@ -93,11 +104,20 @@ impl Target {
             (None, Op::Dense(_)) => candidate.algorithm() == dense(self.weight_dtype),
             _ => true,
         });
-        if let Some(times) = self.times.as_ref().and_then(|times| times.get(&key(layer))) {
+        let is_plain =
+            |candidate: &Candidate| candidate.way.takes == Layout::Plain && candidate.way.makes == Layout::Plain;
+        if !self.blocked && found.iter().any(is_plain) {
+            found.retain(is_plain);
+        }
+        if let Some(times) = self.times.as_ref().and_then(|times| measured(times, &key(layer), &found)) {
             for candidate in &mut found {
                 if let Some(&seconds) = times.get(candidate.algorithm()) {
                     (candidate.way.cost, candidate.is_measured) = (seconds, true);
                 }
+            }
+            if found.iter().any(|candidate| candidate.is_measured) {
+                // What is never measured does not compare.
+                found.retain(|candidate| candidate.is_measured || wanted(candidate));
             }
         }
         if let Some(Algorithm(algorithm)) = self.algorithm

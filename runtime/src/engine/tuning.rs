@@ -49,7 +49,8 @@ impl Tuning {
         self.0.get(&machine(isa, threads))
     }
 
-    /// Measures every kernel of every layer for which there are several; layers that are known stay as they are.
+    /// Measures every kernel of every layer for which there are several; layers all of whose kernels are known stay as
+    /// they are.
     /// `observe` is told each layer's name before it is measured, and how many are done and to do.
     ///
     /// # Errors
@@ -73,7 +74,7 @@ impl Tuning {
             observe(&op.path, done, positions.len());
             described(&drafts.made, position, op, target.isa, |layer| {
                 let key = key(layer);
-                if known.contains_key(&key) {
+                if measured(known, &key, &made.candidates).is_some() {
                     return Ok(());
                 }
                 let mut times = BTreeMap::new();
@@ -81,7 +82,8 @@ impl Tuning {
                     times.insert(candidate.algorithm().to_owned(), seconds(candidate, layer, weights, threads)?);
                     weights.forget_packed();
                 }
-                known.insert(key, times);
+                // Times of kernels that these options forbid stay.
+                known.entry(key).or_default().extend(times);
                 Ok::<(), Error>(())
             })?;
         }
@@ -97,6 +99,15 @@ fn algorithms(candidates: &[Candidate]) -> impl Iterator<Item = &'static str> {
         seen.push(name);
         is_new
     })
+}
+
+/// The times of a layer's kernels, when all of these were measured: measured times compare with measured ones only.
+pub(crate) fn measured<'t>(
+    times: &'t LayerTimes,
+    key: &str,
+    candidates: &[Candidate],
+) -> Option<&'t BTreeMap<String, f64>> {
+    times.get(key).filter(|known| algorithms(candidates).all(|name| known.contains_key(name)))
 }
 
 /// What the time of a layer's kernels depends on, the machine apart.
@@ -165,4 +176,53 @@ fn seconds(candidate: &Candidate, layer: &Layer<'_>, weights: &Weights, threads:
         runs += 1;
     }
     Ok(least.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CompileOptions, LuminalBuilder, Session};
+    use cnn_ir::Builder;
+    use cnn_ir::ops::Conv2dSpec;
+    use std::sync::Arc;
+
+    #[test]
+    fn only_layers_whose_kernels_are_all_measured_are_chosen_by_their_times() -> Result<(), Error> {
+        let build = |network: &mut LuminalBuilder| {
+            let x = network.input("x", &[16, 4, 4])?;
+            let spec = Conv2dSpec { padding: [1; 4], bias: false, ..Conv2dSpec::new(16, 16, [3, 3]) };
+            let y = network.layer("conv", spec, &[&x])?;
+            network.output("y", &y)
+        };
+        let mut builder = LuminalBuilder::new();
+        build(&mut builder)?;
+        let graph = builder.finish()?;
+        let weights = Weights::from_tensors([("conv.weight".to_owned(), Tensor::zeros(&[16, 16, 3, 3])?)])?;
+        let (target, threads) = (Target { isa: Isa::Portable, ..Target::default() }, Threads::one());
+        let mut tuning = Tuning::default();
+        tuning.measure(&graph, &weights, &target, &threads, |_, _, _| {})?;
+        let entry = |tuning: &mut Tuning| tuning.0.values_mut().next()?.values_mut().next().cloned();
+        let all = entry(&mut tuning).unwrap_or_default();
+        assert!(all.len() > 2 && !all.contains_key("naive"), "{all:?}");
+
+        let measured = |tuning: &Tuning| {
+            let options = CompileOptions {
+                isa: Some(Isa::Portable),
+                threads: Some(1),
+                tuning: Some(Arc::new(tuning.clone())),
+                ..CompileOptions::default()
+            };
+            let session = Session::new(build, &weights, &options)?;
+            let choices: Vec<bool> =
+                session.program().steps().flat_map(|step| step.choices).map(|choice| choice.is_measured).collect();
+            Ok::<_, Error>(choices)
+        };
+        assert_eq!(measured(&tuning)?, vec![true; all.len()]);
+        // One kernel's time is missing: the model says all, and the layer is measured again.
+        tuning.0.values_mut().for_each(|layers| layers.values_mut().for_each(|times| drop(times.pop_first())));
+        assert!(measured(&tuning)?.iter().all(|measured| !measured));
+        tuning.measure(&graph, &weights, &target, &threads, |_, _, _| {})?;
+        assert_eq!(entry(&mut tuning).unwrap_or_default().len(), all.len());
+        Ok(())
+    }
 }

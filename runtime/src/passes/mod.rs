@@ -15,30 +15,57 @@ pub use fuse_prologue::FusePrologue;
 pub use fuse_residual::FuseResidual;
 
 use crate::Error;
+use crate::engine::Target;
 use crate::graph::{LayerGraph, ParameterOp, layers, op_at};
 use cnn_ir::Shape;
 use std::collections::HashMap;
 
-/// A pass by its name.
+/// An optimisation by its name.
 struct Pass {
     name: &'static str,
-    run: fn(&mut LayerGraph),
+    work: Work,
 }
 
-/// All passes, in the order in which they run.
+enum Work {
+    /// Rewrites the graph.
+    Graph(fn(&mut LayerGraph)),
+    /// The engine does it, unless this tells it not to.
+    Engine(fn(&mut Target)),
+}
+
+use Work::{Engine, Graph};
+
+/// All optimisations: the passes over the graph in the order in which they run, and then the engine's.
 static PASSES: &[Pass] = &[
-    Pass { name: "drop_identity", run: |graph| graph.apply(DropIdentity) },
-    Pass { name: "fold_pad", run: |graph| graph.apply(FoldPad) },
-    Pass { name: "fold_batch_norm", run: |graph| graph.apply(FoldBatchNorm) },
-    Pass { name: "fuse_residual", run: |graph| graph.apply(FuseResidual) },
-    Pass { name: "fuse_activation", run: |graph| graph.apply(FuseActivation) },
-    Pass { name: "fuse_prologue", run: |graph| graph.apply(FusePrologue) },
+    Pass { name: "drop_identity", work: Graph(|graph| graph.apply(DropIdentity)) },
+    Pass { name: "fold_pad", work: Graph(|graph| graph.apply(FoldPad)) },
+    Pass { name: "fold_batch_norm", work: Graph(|graph| graph.apply(FoldBatchNorm)) },
+    Pass { name: "fuse_residual", work: Graph(|graph| graph.apply(FuseResidual)) },
+    Pass { name: "fuse_activation", work: Graph(|graph| graph.apply(FuseActivation)) },
+    Pass { name: "fuse_prologue", work: Graph(|graph| graph.apply(FusePrologue)) },
+    // Convolutions by fewer multiplications.
+    Pass { name: "winograd", work: Engine(|target| target.exact = true) },
+    // Maps in blocks of channels; all are plain without.
+    Pass { name: "blocked", work: Engine(|target| target.blocked = false) },
+    // What is concatenated is made where the result lies.
+    Pass { name: "join_in_place", work: Engine(|target| target.join_in_place = false) },
+    // A result takes over the memory of an input that nothing reads later.
+    Pass { name: "overwrite", work: Engine(|target| target.overwrite = false) },
 ];
 
-/// Which passes run: all but those switched off.
+/// Which optimisations are made, the passes over the graph and the engine's own: all but those switched off.
 ///
-/// Written as a list of names with a minus before them, for bisecting: `-fuse_activation,-drop_identity`. `-all`
-/// switches off every pass, and a plus switches one on again: `-all,+drop_identity`.
+/// Written as a list of names with a minus before them, for bisecting: `-winograd,-fuse_activation`. `-all`
+/// switches off all of them, and a plus switches one on again: `-all,+drop_identity`.
+///
+/// ```
+/// use cnn_runtime::PassSwitches;
+///
+/// let direct: PassSwitches = "-winograd".parse()?;
+/// assert_ne!(direct, PassSwitches::default());
+/// assert!(PassSwitches::names().any(|name| name == "winograd"));
+/// # Ok::<(), cnn_runtime::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PassSwitches {
     on: [bool; PASSES.len()],
@@ -64,7 +91,7 @@ impl std::str::FromStr for PassSwitches {
                 Some(i) => switches.on[i] = on,
                 None if name == "all" => switches.on = [on; PASSES.len()],
                 None => {
-                    let known = PASSES.iter().map(|pass| pass.name).collect::<Vec<_>>().join(", ");
+                    let known = Self::names().collect::<Vec<_>>().join(", ");
                     return Err(Error::UnknownPass { name: name.to_owned(), known });
                 }
             }
@@ -74,13 +101,28 @@ impl std::str::FromStr for PassSwitches {
 }
 
 impl PassSwitches {
-    /// Runs the passes that are on. In debug builds the graph is checked after each.
+    /// The names of all optimisations, in the order in which they are made.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PASSES.iter().map(|pass| pass.name)
+    }
+
+    /// Tells the engine what it must not do.
+    pub(crate) fn restrict(&self, target: &mut Target) {
+        for (pass, _) in PASSES.iter().zip(self.on).filter(|(_, on)| !on) {
+            if let Engine(forbid) = pass.work {
+                forbid(target);
+            }
+        }
+    }
+
+    /// Runs the passes over the graph that are on. In debug builds the graph is checked after each.
     ///
     /// # Errors
     /// A graph that a pass has broken, which is a bug.
     pub fn run(&self, graph: &mut LayerGraph) -> Result<(), Error> {
         for (pass, _) in PASSES.iter().zip(self.on).filter(|(_, on)| *on) {
-            (pass.run)(graph);
+            let Graph(rewrite) = pass.work else { continue };
+            rewrite(graph);
             if cfg!(debug_assertions) {
                 validate(graph).map_err(|reason| Error::Graph { place: pass.name.to_owned(), reason })?;
             }
@@ -146,19 +188,31 @@ mod tests {
 
     #[test]
     fn switches() {
+        let parse = |text: &str| text.parse::<PassSwitches>();
         let all = PassSwitches::default();
-        assert_eq!("".parse::<PassSwitches>().unwrap(), all);
-        assert_eq!(
-            "-all, +drop_identity,+fold_pad,+fold_batch_norm,+fuse_residual,+fuse_activation,+fuse_prologue"
-                .parse::<PassSwitches>()
-                .unwrap(),
-            all
-        );
-        assert_ne!("-fuse_activation".parse::<PassSwitches>().unwrap(), all);
-        let error = "-fuse".parse::<PassSwitches>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "there is no pass `fuse`; the passes are: drop_identity, fold_pad, fold_batch_norm, fuse_residual, fuse_activation, fuse_prologue"
-        );
+        let names: Vec<&str> = PassSwitches::names().collect();
+        assert_eq!(parse("").unwrap(), all);
+        assert_eq!(parse(&format!("-all, +{}", names.join(",+"))).unwrap(), all);
+        for name in &names {
+            assert_ne!(parse(&format!("-{name}")).unwrap(), all, "{name}");
+        }
+        let error = parse("-fuse").unwrap_err().to_string();
+        assert_eq!(error, format!("there is no pass `fuse`; the passes are: {}", names.join(", ")));
+        assert!(error.contains("drop_identity, ") && error.contains("winograd"), "{error}");
+    }
+
+    #[test]
+    fn the_engine_is_told_what_is_off() {
+        let restricted = |text: &str| {
+            let mut target = Target::default();
+            text.parse::<PassSwitches>().unwrap().restrict(&mut target);
+            target
+        };
+        let all = Target::default();
+        assert_eq!(restricted("-fold_pad"), all);
+        assert_eq!(restricted("-winograd"), Target { exact: true, ..all.clone() });
+        assert_eq!(restricted("-blocked"), Target { blocked: false, ..all.clone() });
+        assert_eq!(restricted("-join_in_place"), Target { join_in_place: false, ..all.clone() });
+        assert_eq!(restricted("-overwrite"), Target { overwrite: false, ..all });
     }
 }

@@ -5,7 +5,7 @@
 //! its own checksums is not used. What a kernel packs is named after all that it depends on, so that other kernels, sizes
 //! and instruction sets find nothing.
 
-use super::{Entry, PAGE, Slot, Weights, lock};
+use super::{Bytes, Entry, PAGE, Slot, Weights, lock};
 use crate::Error;
 use crate::buffer::{Buffer, LINE};
 use memmap2::Mmap;
@@ -18,10 +18,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 const NAME: &[u8; 8] = b"cnnpack1";
+/// Counts up with every change of how any kernel packs, and of what the index holds.
+const FORMAT: u64 = 2;
 const LINE_BYTES: usize = LINE * size_of::<f32>();
 
-/// Which file weights are of: its length, when it was changed, and what it says to hold.
-pub(super) type Identity = [u64; 4];
+/// Which file weights are of: [`FORMAT`], its length, when it was changed, what it says to hold, and some of its contents.
+pub(super) type Identity = [u64; 6];
+
+/// Bytes of a tensor that its identity looks at, in as many places: each costs a page of the file that is read.
+const SAMPLES: usize = 8;
+const SAMPLE_BYTES: usize = 64;
 
 /// The version of the crate, the weights' identity, and of each part the tensor, the packing, the first line, the number
 /// of lines and the checksum.
@@ -76,19 +82,33 @@ impl Stored {
 impl Weights {
     /// Takes packed weights from a file where it has them and they are of these weights.
     pub(crate) fn use_stored(&self, path: &Path) {
-        if let Some(identity) = &self.0.identity {
-            *lock(&self.0.stored) = Stored::open(path, identity).map(Arc::new);
+        if let Some(identity) = self.identity() {
+            *lock(&self.0.stored) = Stored::open(path, &identity).map(Arc::new);
         }
     }
 
-    /// Writes what is packed to a file, when that has not all of it. Weights that are no file's are not written.
+    /// Which file the weights are mapped from.
+    fn identity(&self) -> Option<Identity> {
+        match &*self.0.bytes {
+            Bytes::Mapped(map, metadata) => identity(map, metadata, &self.0.entries),
+            _ => None,
+        }
+    }
+
+    /// Writes what is packed to the file that [`Self::use_stored`] was asked for, when that has not all of it. Weights that
+    /// are no file's are not written.
     pub(crate) fn store(&self, path: &Path) -> Result<(), Error> {
-        let Some(identity) = self.0.identity else { return Ok(()) };
+        let Some(identity) = self.identity() else { return Ok(()) };
         let slots: BTreeMap<(String, String), Slot> =
             lock(&self.0.packed).iter().map(|(key, slot)| (key.clone(), slot.clone())).collect();
         let buffers = slots.into_iter().filter_map(|(key, slot)| Some((key, lock(&slot).clone()?)));
         let buffers: Vec<((String, String), Arc<Buffer>)> = buffers.collect();
-        if buffers.iter().all(|(_, buffer)| buffer.is_mapped()) {
+        // What is mapped may come from another file.
+        let stored = lock(&self.0.stored).clone();
+        let has = |(key, buffer): &((String, String), Arc<Buffer>)| {
+            buffer.is_mapped() && stored.as_ref().is_some_and(|stored| stored.parts.contains_key(key))
+        };
+        if buffers.iter().all(has) {
             return Ok(());
         }
         let written = replaceable(path).and_then(|()| write(path, identity, &buffers));
@@ -96,7 +116,8 @@ impl Weights {
     }
 
     /// Bytes of packed weights that lie in a file.
-    pub fn mapped_bytes(&self) -> usize {
+    #[cfg(test)]
+    fn mapped_bytes(&self) -> usize {
         let slots: Vec<Slot> = lock(&self.0.packed).values().cloned().collect();
         let mapped = |slot: &Slot| lock(slot).clone().filter(|buffer| buffer.is_mapped());
         slots.iter().filter_map(mapped).map(|buffer| size_of_val(buffer.as_slice())).sum()
@@ -165,12 +186,20 @@ fn first_line(index: &[u8]) -> usize {
 }
 
 /// What a file of weights is known by.
-pub(super) fn identity(metadata: &Metadata, entries: &BTreeMap<String, Entry>) -> Option<Identity> {
+fn identity(bytes: &[u8], metadata: &Metadata, entries: &BTreeMap<String, Entry>) -> Option<Identity> {
     let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let entry =
         |(name, entry): (&String, &Entry)| format!("{name} {:?} {:?} {:?}\n", entry.shape, entry.dtype, entry.range);
     let text: String = entries.iter().map(entry).collect();
-    Some([metadata.len(), changed.as_secs(), u64::from(changed.subsec_nanos()), hash(text.as_bytes())])
+    let sample = |entry: &Entry, number: usize| {
+        let last = entry.range.end.saturating_sub(SAMPLE_BYTES).max(entry.range.start);
+        let start = entry.range.start + (last - entry.range.start) / (SAMPLES - 1) * number;
+        bytes.get(start..entry.range.end.min(start + SAMPLE_BYTES)).map_or(0, hash)
+    };
+    let samples = entries.values().flat_map(|entry| (0..SAMPLES).map(move |number| sample(entry, number)));
+    let samples: Vec<u8> = samples.flat_map(u64::to_le_bytes).collect();
+    let [seconds, nanoseconds] = [changed.as_secs(), u64::from(changed.subsec_nanos())];
+    Some([FORMAT, metadata.len(), seconds, nanoseconds, hash(text.as_bytes()), hash(&samples)])
 }
 
 /// FNV-1a.
@@ -200,14 +229,17 @@ mod tests {
 
     /// One convolution on a file of weights: its outputs, and the bytes of packed weights that were mapped.
     fn run(weights: &Path, packed: &Path) -> Result<(Vec<f32>, usize), Error> {
+        run_with(&Weights::open(weights)?, packed)
+    }
+
+    fn run_with(weights: &Weights, packed: &Path) -> Result<(Vec<f32>, usize), Error> {
         let build = |network: &mut LuminalBuilder| {
             let x = network.input("x", &[32, 8, 8])?;
             let y = network.layer("conv", Conv2dSpec { padding: [1; 4], ..Conv2dSpec::new(32, 32, [3, 3]) }, &[&x])?;
             network.output("y", &y)
         };
-        let weights = Weights::open(weights)?;
         let options = CompileOptions { packed: Some(packed.to_owned()), threads: Some(1), ..CompileOptions::default() };
-        let mut session = Session::new(build, &weights, &options)?;
+        let mut session = Session::new(build, weights, &options)?;
         let input = Tensor::new(&[1, 32, 8, 8], (0..2048).map(|i| (i % 17) as f32 / 17.0).collect())?;
         let outputs = session.run(&[&input])?.get(0).data().to_vec();
         Ok((outputs, weights.mapped_bytes()))
@@ -249,6 +281,20 @@ mod tests {
             assert!(mapped_now < mapped, "{} bytes", bytes.len());
             assert_eq!(std::fs::read(&packed).unwrap(), whole, "it is written anew");
         }
+
+        // Weights that were packed for one file are written to another, too.
+        let (same, other) = (Weights::open(&weights).unwrap(), folder.path().join("other.packed"));
+        for file in [&packed, &other, &other] {
+            run_with(&same, file).unwrap();
+        }
+        assert_eq!(std::fs::read(&other).unwrap(), whole);
+
+        // Other contents of the same length and time.
+        let changed = std::fs::metadata(&weights).unwrap().modified().unwrap();
+        save(&weights, 0.5);
+        std::fs::File::options().write(true).open(&weights).unwrap().set_modified(changed).unwrap();
+        let (found, mapped) = run(&weights, &packed).unwrap();
+        assert!(mapped == 0 && found != first);
 
         // Another file is not replaced.
         let kept = std::fs::read(&weights).unwrap();
