@@ -33,6 +33,15 @@ Examples:
   cnn graph models/unet.cnn --svg         a picture of the network
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
 
+Environment, for this command and for every program that embeds a network:
+  CNN_THREADS=2         threads that work on one run
+  CNN_ISA=avx2          the instruction set: portable, avx2, avx512
+  CNN_ALGORITHM=plain   a kernel wherever it can run a layer, as --algorithm
+  CNN_PASSES=-winograd  optimisations switched off, for bisecting; -all for all of them, +NAME on again; a name that is
+                        unknown is an error that lists them
+  CNN_TUNING=FILE       measured times of kernels, as --tuning
+  CNN_PACKED=FILE       packed weights, as --packed
+
 Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +188,7 @@ pub struct New {
 #[command(after_help = "\
 Columns: `params` trainable scalars; `MACs` multiply-accumulates of convolutions and dense layers; `memory` what the layer
 makes, in f32; `field` the receptive field, the part of the input that one element depends on, as rows and columns.
+`arena` is what one run in the CPU engine takes besides weights and inputs, on this machine with all threads.
 
 Examples:
   cnn show models/lenet.cnn --batch 32
@@ -373,7 +383,8 @@ pub struct Bench {
 #[command(after_help = "\
 Each layer that several kernels can run is measured with each of them, alone. `--tuning FILE` of `cnn bench` and `cnn predict`
 chooses by these times, and so does every program when `CNN_TUNING` names the file. Times of other machines, instruction
-sets and numbers of threads in the file are kept, and so are those of layers that are known.
+sets and numbers of threads in the file are kept, and so are those of layers all of whose kernels are known. A layer with a
+kernel that was not measured is chosen by the cost model alone.
 
 Example:
   cnn tune models/lenet.cnn -o cnn-tuning.json && cnn bench models/lenet.cnn --tuning cnn-tuning.json --layers")]

@@ -1,6 +1,6 @@
 //! What `cnn show --json` prints. The names of the fields stay as they are; new ones may come.
 
-use cnn::{Network, ReceptiveField, RowKind, Shape};
+use cnn::{Arena, Network, ReceptiveField, RowKind, Shape};
 use serde::Serialize;
 
 /// A network: one line for each.
@@ -81,10 +81,24 @@ struct Totals {
     activation_bytes: u128,
     /// Weights and peak together: what `assert memory` compares, if the batch is 1.
     memory_bytes: u128,
+    /// What a run on the CPU takes besides weights and inputs; not where the engine cannot run the network.
+    arena: Option<Cpu>,
+}
+
+/// The memory of runs on the CPU.
+#[derive(Debug, Serialize)]
+struct Cpu {
+    /// The instruction set and the threads that it was planned for.
+    isa: String,
+    threads: usize,
+    /// Values, as far as they are needed at once, and the kernels' scratch memory.
+    bytes: usize,
+    /// All values, if each had memory of its own.
+    value_bytes: usize,
 }
 
 impl<'n> Report<'n> {
-    pub fn new(network: &'n Network, batch: Option<u32>, depth: Option<u32>) -> Self {
+    pub fn new(network: &'n Network, batch: Option<u32>, depth: Option<u32>, arena: Option<Arena>) -> Self {
         let batch = batch.unwrap_or(1);
         let batched = |value: u64| u128::from(value) * u128::from(batch);
         let (cost, memory) = (network.cost(), network.memory());
@@ -129,6 +143,12 @@ impl<'n> Report<'n> {
                 peak_layer: memory.peak_layer.map(|layer| network.path(layer)),
                 activation_bytes: batched(memory.activations),
                 memory_bytes: u128::from(memory.weights) + batched(memory.peak),
+                arena: arena.map(|Arena { isa, threads, bytes, value_bytes }| Cpu {
+                    isa: isa.to_string(),
+                    threads,
+                    bytes,
+                    value_bytes,
+                }),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! The table of a network: layers and blocks with their shapes and costs, and the totals.
 
 use crate::number::{grouped, size};
-use cnn::{Network, ReceptiveField, Row, RowKind, Shape};
+use cnn::{Arena, Error, Network, ReceptiveField, Row, RowKind, Shape};
 
 /// How a table is shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,8 +24,8 @@ const INPUT: usize = 2;
 /// The columns of words and shapes, which begin at the left; numbers end at the right.
 const WORDS: usize = 4;
 
-/// The rows of a network, its totals, and what memory it takes.
-pub fn layers(network: &Network, options: Options) -> String {
+/// The rows of a network, its totals, and what memory it takes; also in the CPU engine, where that was planned.
+pub fn layers(network: &Network, options: Options, arena: Option<&Result<Arena, Error>>) -> String {
     let rows = match options.depth {
         Some(depth) => network.rows(depth as usize),
         None => network.rows_within(MOST_ROWS),
@@ -39,7 +39,7 @@ pub fn layers(network: &Network, options: Options) -> String {
     total[WORDS] = grouped(cost.params.into());
     total[WORDS + 1] = grouped(u128::from(cost.macs) * batch);
     cells.push(total);
-    format!("{}\n{}", align(cells, options.width), memory(network, options.batch))
+    format!("{}\n{}", align(cells, options.width), memory(network, options.batch, arena))
 }
 
 /// Whether two rows in a row say the same, so that one stands for both.
@@ -108,7 +108,7 @@ fn field(field: &ReceptiveField) -> String {
 }
 
 /// What the memory is made of.
-fn memory(network: &Network, batch: Option<u32>) -> String {
+fn memory(network: &Network, batch: Option<u32>, arena: Option<&Result<Arena, Error>>) -> String {
     let memory = network.memory();
     let batched = |bytes: u64| u128::from(bytes) * u128::from(batch.unwrap_or(1));
     let tensors = network.parameters();
@@ -125,11 +125,22 @@ fn memory(network: &Network, batch: Option<u32>) -> String {
         None => "the input".to_owned(),
     };
     let examples = batch.map_or("one example".to_owned(), |batch| format!("a batch of {batch}"));
-    let rows = [
+    let arena = arena.map(|arena| match arena {
+        Ok(Arena { isa, threads, bytes, value_bytes }) => {
+            let threads = if *threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+            let apart = size(*value_bytes as u128);
+            let note =
+                format!("values and scratch of the CPU engine ({isa}, {threads}); its values apart take {apart}");
+            ("arena", size(*bytes as u128), note)
+        }
+        Err(error) => ("arena", "–".to_owned(), error.to_string()),
+    });
+    let mut rows = vec![
         ("weights", size(memory.weights.into()), held),
         ("activations", size(batched(memory.peak)), most),
         ("memory", size(u128::from(memory.weights) + batched(memory.peak)), format!("both, for {examples}, in f32")),
     ];
+    rows.extend(arena);
     let widest = rows.iter().map(|(_, size, _)| size.chars().count()).max().unwrap_or(0);
     rows.iter().map(|(name, size, note)| format!("{name:11}  {size:>widest$}  {note}\n")).collect()
 }

@@ -42,6 +42,8 @@ fn show(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_cnn"))
         .args([&["show", "residual.cnn"], args].concat())
         .current_dir(folder.path())
+        // Memory depends on both.
+        .envs([("CNN_ISA", "portable"), ("CNN_THREADS", "1"), ("CNN_PASSES", "")])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -78,6 +80,10 @@ fn a_batch_multiplies_arithmetic_and_activations_alone() {
     let text = show(&["--depth", "1", "--batch", "8"]);
     assert!(text.contains("8×32×32×48") && text.contains("for a batch of 8"), "{text}");
     let (one, eight) = (json(&[]), json(&["--batch", "8"]));
+    let arena = |report: &serde_json::Value, field: &str| report["totals"]["arena"][field].as_u64().unwrap();
+    assert_eq!(arena(&eight, "value_bytes"), 8 * arena(&one, "value_bytes"));
+    // Scratch memory grows less.
+    assert!((arena(&one, "bytes")..=8 * arena(&one, "bytes")).contains(&arena(&eight, "bytes")));
     for (field, factor) in [("params", 1), ("macs", 8), ("weight_bytes", 1), ("peak_activation_bytes", 8)] {
         let figure = |report: &serde_json::Value| report["totals"][field].as_u64().unwrap();
         assert_eq!(figure(&eight), factor * figure(&one), "{field}");

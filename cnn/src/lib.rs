@@ -34,8 +34,8 @@ pub use cnn_ir::{
 };
 pub use cnn_macros::cnn;
 pub use cnn_runtime::{
-    Algorithm, Choice, CompileOptions, Error, Isa, LayerGraph, Limit, LuminalBuilder, Machine, Session, StepInfo,
-    Tensor, TensorView, Threads, Tuning, WeightDtype, Weights, tune,
+    Algorithm, Arena, Choice, CompileOptions, Error, Isa, LayerGraph, Limit, LuminalBuilder, Machine, PassSwitches,
+    Session, StepInfo, Tensor, TensorView, Threads, Tuning, WeightDtype, Weights, tune,
 };
 
 /// Includes the Rust code that a build script made from `NAME.cnn`.

@@ -28,7 +28,7 @@ pub fn run(args: &Demo) -> Result<(), Failure> {
         out,
         "models/lenet.cnn, compiled in {}:\n\n{}",
         milliseconds(compiled),
-        table::layers(&network, table::Options::default())
+        table::layers(&network, table::Options::default(), None)
     )?;
 
     let started = Instant::now();
