@@ -1,1 +1,1 @@
-//! .
+//! Nothing: the package is for its benchmarks and scripts.

@@ -119,7 +119,9 @@ impl Slab {
             let bytes = lines.saturating_mul(size_of::<Line>());
             let none = || Error::OutOfMemory { what, bytes };
             isize::try_from(bytes).map_err(|_| none())?;
-            *current = Some((Arc::new(map(bytes.max(self.chunk)).ok_or_else(none)?.into()), 0));
+            // Where memory is limited, just what is needed.
+            let chunk = map(bytes.max(self.chunk)).or_else(|| map(bytes));
+            *current = Some((Arc::new(chunk.ok_or_else(none)?.into()), 0));
         }
         let memory = match current.as_mut() {
             Some((chunk, first)) => {

@@ -30,6 +30,8 @@ pub const MAX_THREADS: usize = 256;
 
 /// How often an idle worker looks for a region before it sleeps: some 50 µs.
 const SPINS: usize = 1 << 11;
+/// And while others work on the region's last tasks, behind which another comes at once: some milliseconds.
+const TAIL_SPINS: usize = 1 << 16;
 
 /// In the gate: whether the region is open, and above it how many workers are inside.
 const OPEN: u64 = 1;
@@ -187,7 +189,7 @@ impl State {
                 }
                 self.gate.fetch_sub(ENTRANT, Ordering::AcqRel);
                 idle = 0;
-            } else if idle < SPINS {
+            } else if idle < if self.is_open() { TAIL_SPINS } else { SPINS } {
                 pause(&mut idle);
             } else {
                 self.sleep();
@@ -196,11 +198,19 @@ impl State {
         }
     }
 
+    fn is_open(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & OPEN != 0
+    }
+
+    fn has_tasks(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.tasks.load(Ordering::Relaxed)
+    }
+
     /// Enters the region when it is open and has tasks left.
     fn enter(&self) -> bool {
         let gate = self.gate.load(Ordering::SeqCst);
         gate & OPEN != 0
-            && self.next.load(Ordering::Relaxed) < self.tasks.load(Ordering::Relaxed)
+            && self.has_tasks()
             && self.gate.compare_exchange(gate, gate + ENTRANT, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -219,7 +229,8 @@ impl State {
     fn sleep(&self) {
         let mut bed = lock(&self.bed);
         self.sleeping.fetch_add(1, Ordering::SeqCst);
-        while self.gate.load(Ordering::SeqCst) & OPEN == 0 && !self.stop.load(Ordering::SeqCst) {
+        // Whoever opens the next region sees a sleeper that has not seen it open.
+        while !(self.stop.load(Ordering::SeqCst) || self.is_open() && self.has_tasks()) {
             bed = self.alarm.wait(bed).unwrap_or_else(PoisonError::into_inner);
         }
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
@@ -313,6 +324,23 @@ mod tests {
             let both = std::sync::Barrier::new(2);
             threads.run(2, |_, _| {
                 both.wait();
+            });
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_worker_sleeps_while_another_has_the_last_task() -> Result<(), Error> {
+        let threads = Threads::new(2)?;
+        for _ in 0..3 {
+            // One task waits until the other's thread is asleep.
+            let first = AtomicBool::new(true);
+            threads.run(2, |_, worker| {
+                while worker == 0 && first.swap(false, Ordering::Relaxed) {
+                    while threads.state.sleeping.load(Ordering::SeqCst) == 0 {
+                        std::thread::yield_now();
+                    }
+                }
             });
         }
         Ok(())

@@ -1,4 +1,8 @@
 //! Softmax and its logarithm along one axis, in place.
+//!
+//! Largest error against f64, measured by the test below over lines of 2 to 1000 elements from −20 to 20: softmax 18.9 units
+//! in the last place, times one plus the element's distance from the largest, whose rounding the exponent makes larger; its
+//! logarithm 3.1 units in the last place of one plus its magnitude.
 
 use super::{Call, Kernel, math};
 use crate::engine::select::Layer;
@@ -164,4 +168,55 @@ unsafe fn load_lanes<S: Simd>(from: *const f32, lanes: usize) -> S {
 unsafe fn store_lanes<S: Simd>(vector: S, to: *mut f32, lanes: usize) {
     // SAFETY: the caller gives this many lanes.
     unsafe { if lanes == S::LANES { vector.store(to) } else { vector.store_first(to, lanes) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Isa;
+
+    /// What the errors may not exceed: see above.
+    const MAX_ULP: [f64; 2] = [18.9, 3.1];
+
+    /// The largest errors of softmax and of its logarithm over lines of `n` elements that lie `inner` apart.
+    fn max_ulp(isa: Isa, n: usize, inner: usize) -> [f64; 2] {
+        let mut seed = 1u32;
+        let mut next = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / (1 << 23) as f32 * 20.0 - 20.0
+        };
+        let input: Vec<f32> = (0..n * inner).map(|_| next()).collect();
+        let (mut soft, mut log) = (input.clone(), input.clone());
+        // SAFETY: this CPU has the instruction set.
+        unsafe {
+            softmax_of(isa)(&mut soft, n, inner);
+            log_softmax_of(isa)(&mut log, n, inner);
+        }
+        let mut worst = [0.0f64; 2];
+        for column in 0..inner {
+            let line = || (0..n).map(|i| i * inner + column);
+            let max = line().map(|i| f64::from(input[i])).fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = line().map(|i| (f64::from(input[i]) - max).exp()).sum();
+            for i in line() {
+                let distance = max - f64::from(input[i]);
+                let exact = [(-distance).exp() / total, -distance - total.ln()];
+                let ulp = |value: f64| 2f64.powf(value.abs().log2().floor() - 23.0);
+                let errors = [(f64::from(soft[i]) - exact[0]).abs(), (f64::from(log[i]) - exact[1]).abs()];
+                worst[0] = worst[0].max(errors[0] / ulp(exact[0]) / (1.0 + distance));
+                worst[1] = worst[1].max(errors[1] / ulp(1.0 - exact[1]));
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn errors_stay_within_the_stated_ulp() {
+        for isa in Isa::available() {
+            let sizes = [2, 3, 10, 17, 100, 1000].into_iter().flat_map(|n| [1, 40].map(|inner| (n, inner)));
+            let worst = sizes.map(|(n, inner)| max_ulp(isa, n, inner));
+            let worst = worst.fold([0.0f64; 2], |a, b| [a[0].max(b[0]), a[1].max(b[1])]);
+            println!("{isa}: softmax {:.2}, log softmax {:.2} ulp", worst[0], worst[1]);
+            assert!(worst[0] <= MAX_ULP[0] && worst[1] <= MAX_ULP[1], "{isa}: {worst:?}");
+        }
+    }
 }
