@@ -151,13 +151,6 @@ impl Buffer {
         Ok(())
     }
 
-    /// A buffer that starts with these elements.
-    pub fn copy_of(elements: &[f32]) -> Result<Self, Error> {
-        let mut buffer = Self::zeros(elements.len(), "packed weights")?;
-        buffer.as_mut_slice()[..elements.len()].copy_from_slice(elements);
-        Ok(buffer)
-    }
-
     /// Some 64-byte lines of a file; `None` when it does not have them.
     pub fn mapped(map: Arc<Mmap>, first: usize, lines: usize) -> Option<Self> {
         let end = first.checked_add(lines)?.checked_mul(size_of::<Line>())?;

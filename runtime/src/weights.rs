@@ -234,13 +234,14 @@ impl Weights {
         slots.iter().map(bytes).sum()
     }
 
-    /// What `pack` makes of a tensor, made once per tensor and packing. The memory that holds the tensor itself is given
+    /// What `pack` makes of a tensor in a buffer of at least so many zeros, made once per tensor and packing. The memory that holds the tensor itself is given
     /// back to the system, which reads it again should it be needed.
     pub(crate) fn packed(
         &self,
         name: &str,
         packing: &str,
-        pack: impl FnOnce(&[f32], &Slab) -> Result<Buffer, Error>,
+        elements: usize,
+        pack: impl FnOnce(&[f32], &mut Buffer) -> Result<(), Error>,
     ) -> Result<Arc<Buffer>, Error> {
         if let Bytes::Zeros(_) = *self.0.bytes {
             return Ok(Arc::default());
@@ -252,14 +253,15 @@ impl Weights {
             return Ok(buffer.clone());
         }
         let stored = lock(&self.0.stored).clone();
-        if let Some(buffer) = stored.and_then(|stored| stored.part(&key)) {
+        if let Some(buffer) = stored.and_then(|stored| stored.part(&key, elements)) {
             return Ok(slot.insert(Arc::new(buffer)).clone());
         }
         let entry = self.0.entries.get(name).ok_or_else(|| self.missing(name))?;
         self.0.bytes.fetch(&entry.range);
-        let buffer = Arc::new(pack(&entry.borrowed(name, self.0.bytes.as_slice())?, &self.0.room)?);
+        let mut buffer = self.0.room.zeros(elements, "packed weights")?;
+        pack(&entry.borrowed(name, self.0.bytes.as_slice())?, &mut buffer)?;
         self.0.bytes.forget(&entry.range);
-        Ok(slot.insert(buffer).clone())
+        Ok(slot.insert(Arc::new(buffer)).clone())
     }
 
     /// Lets go of all that has been packed; kernels keep what they have.

@@ -1,7 +1,7 @@
 //! Batch norm as one factor and one addend per channel, and folded into the weights of the layer before it.
 
 use super::select::Layer;
-use crate::buffer::{Buffer, Slab};
+use crate::buffer::Buffer;
 use crate::weights::SharedTensor;
 use crate::{Error, Weights};
 use cnn_ir::OpSpec;
@@ -48,15 +48,9 @@ pub(crate) struct Unpacked<'a> {
     pub elements: &'a [f32],
     /// None when all are one.
     pub factors: &'a [f64],
-    room: &'a Slab,
 }
 
 impl<'a> Unpacked<'a> {
-    /// Zeros for what the weight becomes.
-    pub fn room(&self, elements: usize) -> Result<Buffer, Error> {
-        self.room.zeros(elements, "packed weights")
-    }
-
     /// The weight times its factors.
     pub fn folded(&self) -> Cow<'a, [f32]> {
         if self.factors.is_empty() {
@@ -77,39 +71,59 @@ impl Layer<'_> {
         Ok(Some((Affine::new(norm, names, weights)?, format!("with {norm:?} {}, ", names.join(" ")))))
     }
 
-    /// What `pack` makes of the weight.
+    /// What `pack` makes of the weight in a buffer of at least so many zeros.
     pub fn packed_weight(
         &self,
         weights: &Weights,
         packing: &str,
-        pack: impl FnOnce(&Unpacked<'_>) -> Result<Buffer, Error>,
+        elements: usize,
+        pack: impl FnOnce(&Unpacked<'_>, &mut Buffer) -> Result<(), Error>,
     ) -> Result<Arc<Buffer>, Error> {
         let name = self.parameter("weight")?;
         let (factors, folding) = match self.folded(weights)? {
             None => (Vec::new(), String::new()),
             Some((norm, folding)) => (norm.factors, folding),
         };
-        weights.packed(name, &format!("{folding}{packing}"), |elements, room| {
-            pack(&Unpacked { elements, factors: &factors, room })
+        weights.packed(name, &format!("{folding}{packing}"), elements, |elements, to| {
+            pack(&Unpacked { elements, factors: &factors }, to)
         })
     }
 
-    /// What `pack` makes of the bias; `None` where there is none.
+    /// What `pack` makes of the bias in a buffer of at least so many zeros; `None` where there is none.
     pub fn packed_bias(
         &self,
         weights: &Weights,
         packing: &str,
-        pack: impl FnOnce(&[f32]) -> Result<Buffer, Error>,
+        elements: usize,
+        pack: impl FnOnce(&[f32], &mut [f32]),
     ) -> Result<Option<Arc<Buffer>>, Error> {
         let bias = self.parameter("bias").ok();
         Ok(Some(match (self.folded(weights)?, bias) {
             (None, None) => return Ok(None),
-            (None, Some(bias)) => weights.packed(bias, packing, |bias, _| pack(bias))?,
+            (None, Some(bias)) => weights.packed(bias, packing, elements, |bias, to| {
+                pack(bias, to.as_mut_slice());
+                Ok(())
+            })?,
             (Some((norm, folding)), Some(bias)) => {
-                weights.packed(bias, &format!("{folding}{packing}"), |bias, _| pack(&norm.fold_bias(bias)))?
+                weights.packed(bias, &format!("{folding}{packing}"), elements, |bias, to| {
+                    pack(&norm.fold_bias(bias), to.as_mut_slice());
+                    Ok(())
+                })?
             }
-            (Some((norm, _)), None) => Arc::new(pack(&norm.fold_bias(&[]))?),
+            (Some((norm, _)), None) => {
+                let mut to = Buffer::zeros(elements, "packed weights")?;
+                pack(&norm.fold_bias(&[]), to.as_mut_slice());
+                Arc::new(to)
+            }
         }))
+    }
+
+    /// The bias as a blocked pixel has it, with zeros behind the last channel; zeros where there is none.
+    pub fn blocked_bias(&self, weights: &Weights) -> Result<Arc<Buffer>, Error> {
+        let (lanes, channels) = (self.isa.lanes(), self.output.first().copied().unwrap_or(0));
+        let elements = channels.next_multiple_of(lanes);
+        let bias = self.packed_bias(weights, &format!("in blocks of {lanes}"), elements, copy)?;
+        bias.map_or_else(|| Ok(Arc::new(Buffer::zeros(elements, "packed weights")?)), Ok)
     }
 
     /// The weight, where it lies when nothing is folded into it.
@@ -118,8 +132,12 @@ impl Layer<'_> {
         match self.norm {
             None => weights.shared(name),
             Some(_) => {
-                let buffer = self.packed_weight(weights, "as it is", |weight| Buffer::copy_of(&weight.folded()))?;
-                Ok(SharedTensor::Packed { buffer, elements: weights.get(name)?.data().len() })
+                let elements = weights.get(name)?.data().len();
+                let buffer = self.packed_weight(weights, "as it is", elements, |weight, to| {
+                    copy(&weight.folded(), to.as_mut_slice());
+                    Ok(())
+                })?;
+                Ok(SharedTensor::Packed { buffer, elements })
             }
         }
     }
@@ -130,9 +148,17 @@ impl Layer<'_> {
             (None, Err(_)) => Ok(None),
             (None, Ok(name)) => weights.shared(name).map(Some),
             (Some(norm), _) => {
-                let buffer = self.packed_bias(weights, "as it is", Buffer::copy_of)?;
-                Ok(buffer.map(|buffer| SharedTensor::Packed { buffer, elements: norm.num_features }))
+                let elements = norm.num_features;
+                let buffer = self.packed_bias(weights, "as it is", elements, copy)?;
+                Ok(buffer.map(|buffer| SharedTensor::Packed { buffer, elements }))
             }
         }
+    }
+}
+
+/// Copies to the beginning of what has room for it.
+fn copy(from: &[f32], to: &mut [f32]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        *to = from;
     }
 }

@@ -3,6 +3,7 @@
 mod assign;
 mod collapse;
 mod cost;
+mod drafts;
 mod fold;
 mod isa;
 mod kernels;

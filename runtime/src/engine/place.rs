@@ -3,7 +3,7 @@
 //! A step in place takes over the memory of an input that nothing reads later. What is joined along the channels is made
 //! where the joined value lies, so that joining copies nothing.
 
-use super::collapse::{Draft, Source, Value};
+use super::drafts::{Draft, Source, Value};
 use super::plan::{Lifetime, plan};
 use super::program::Area;
 use super::target::Target;
@@ -203,7 +203,7 @@ mod tests {
                 step => Source { value: Value::Step(step), elements: drafts[step].elements },
             };
             let inputs: Vec<Source> = inputs.iter().map(source).collect();
-            let join = (does == Join).then(|| super::super::collapse::starts(&inputs));
+            let join = (does == Join).then(|| super::super::drafts::starts(&inputs));
             let elements = if does == Join { inputs.iter().map(|input| input.elements).sum() } else { 16 };
             let (name, shape, kernel) = (String::new(), Shape::new(&[elements]).unwrap(), Box::new(does));
             drafts.push(Draft { name, shape, kernel, choices: Vec::new(), inputs, elements, join });

@@ -254,6 +254,7 @@ impl Program {
     ) -> Result<(), Error> {
         memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
         memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
+        let _running = threads.enter();
         let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
         observe();
         for step in &self.steps {

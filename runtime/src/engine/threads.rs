@@ -17,10 +17,13 @@ use std::thread::JoinHandle;
 ///
 /// What is computed never depends on the number of threads. A region that is asked for while another session's region
 /// runs in the same pool is done by its own thread alone: there are never more threads at work than callers and workers.
+/// While several threads of a program run sessions, workers take part only as far as there are cores for them, too.
 #[derive(Debug)]
 pub struct Threads {
     state: Arc<State>,
     workers: Vec<JoinHandle<()>>,
+    /// How many threads run programs now; one count for all pools that sessions share.
+    callers: Arc<AtomicUsize>,
     /// Whether a region is under way.
     busy: AtomicBool,
 }
@@ -48,6 +51,8 @@ struct State {
     /// The region's tasks and the next of them.
     tasks: AtomicUsize,
     next: AtomicUsize,
+    /// The most workers in it.
+    room: AtomicUsize,
     job: Mutex<Option<Job>>,
     sleeping: AtomicUsize,
     alarm: Condvar,
@@ -76,10 +81,15 @@ impl Threads {
     /// # Errors
     /// Zero threads, more than [`MAX_THREADS`], or a thread that the system does not start.
     pub fn new(count: usize) -> Result<Self, Error> {
+        Self::with_callers(count, Arc::default())
+    }
+
+    fn with_callers(count: usize, callers: Arc<AtomicUsize>) -> Result<Self, Error> {
         if !(1..=MAX_THREADS).contains(&count) {
             return Err(Error::Threads { count, reason: format!("there can be 1 to {MAX_THREADS}") });
         }
-        let mut pool = Self { state: Arc::default(), workers: Vec::new(), busy: AtomicBool::new(false) };
+        let mut pool = Self::one();
+        pool.callers = callers;
         for worker in 1..count {
             let state = pool.state.clone();
             let thread = std::thread::Builder::new().name(format!("cnn-{worker}"));
@@ -96,19 +106,27 @@ impl Threads {
     /// See [`Threads::new`].
     pub fn shared(count: usize) -> Result<Arc<Self>, Error> {
         static POOLS: Mutex<Vec<Weak<Threads>>> = Mutex::new(Vec::new());
+        static CALLERS: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
         let mut pools = lock(&POOLS);
         pools.retain(|pool| pool.strong_count() > 0);
         if let Some(pool) = pools.iter().filter_map(Weak::upgrade).find(|pool| pool.count() == count) {
             return Ok(pool);
         }
-        let pool = Arc::new(Self::new(count)?);
+        let pool = Arc::new(Self::with_callers(count, CALLERS.clone())?);
         pools.push(Arc::downgrade(&pool));
         Ok(pool)
     }
 
     /// The calling thread alone.
     pub fn one() -> Self {
-        Self { state: Arc::default(), workers: Vec::new(), busy: AtomicBool::new(false) }
+        let (state, callers) = (Arc::default(), Arc::default());
+        Self { state, workers: Vec::new(), callers, busy: AtomicBool::new(false) }
+    }
+
+    /// Says that the calling thread runs a program, until what it gets is dropped.
+    pub(crate) fn enter(&self) -> Caller<'_> {
+        self.callers.fetch_add(1, Ordering::Relaxed);
+        Caller(&self.callers)
     }
 
     /// These threads, or the calling one alone for fewer multiply-adds than are worth waking another for.
@@ -122,6 +140,16 @@ impl Threads {
         std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
     }
 
+    /// How many workers may take part in a region now.
+    fn room(&self) -> usize {
+        static CORES: LazyLock<usize> = LazyLock::new(Threads::available);
+        // Whoever is alone gets what was asked for, be it more than there are cores.
+        match self.callers.load(Ordering::Relaxed) {
+            0 | 1 => self.workers.len(),
+            callers => self.workers.len().min(CORES.saturating_sub(callers)),
+        }
+    }
+
     /// How many threads there are; at least one.
     pub fn count(&self) -> usize {
         self.workers.len() + 1
@@ -130,7 +158,8 @@ impl Threads {
     /// Calls `task` with every number below `tasks` and the number of the thread, which is below [`Self::count`].
     /// Each number comes once, on any thread; all are done at the return.
     pub(crate) fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Sync) {
-        if tasks <= 1 || self.workers.is_empty() || self.busy.swap(true, Ordering::Acquire) {
+        let room = if tasks <= 1 { 0 } else { self.room() };
+        if room == 0 || self.busy.swap(true, Ordering::Acquire) {
             return (0..tasks).for_each(|number| task(number, 0));
         }
         let job: *const Task<'_> = &task;
@@ -140,6 +169,7 @@ impl Threads {
         *lock(&state.job) = Some(job);
         state.tasks.store(tasks, Ordering::Relaxed);
         state.next.store(0, Ordering::Relaxed);
+        state.room.store(room, Ordering::Relaxed);
         state.gate.fetch_or(OPEN, Ordering::SeqCst);
         if state.sleeping.load(Ordering::SeqCst) > 0 {
             let _awake = lock(&state.bed);
@@ -202,15 +232,17 @@ impl State {
         self.gate.load(Ordering::SeqCst) & OPEN != 0
     }
 
-    fn has_tasks(&self) -> bool {
-        self.next.load(Ordering::Relaxed) < self.tasks.load(Ordering::Relaxed)
+    /// Whether the region is open, has tasks left and takes another worker.
+    fn invites(&self, gate: u64) -> bool {
+        gate & OPEN != 0
+            && self.next.load(Ordering::Relaxed) < self.tasks.load(Ordering::Relaxed)
+            && gate / ENTRANT < self.room.load(Ordering::Relaxed) as u64
     }
 
-    /// Enters the region when it is open and has tasks left.
+    /// Enters the region if it invites.
     fn enter(&self) -> bool {
         let gate = self.gate.load(Ordering::SeqCst);
-        gate & OPEN != 0
-            && self.has_tasks()
+        self.invites(gate)
             && self.gate.compare_exchange(gate, gate + ENTRANT, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -230,10 +262,19 @@ impl State {
         let mut bed = lock(&self.bed);
         self.sleeping.fetch_add(1, Ordering::SeqCst);
         // Whoever opens the next region sees a sleeper that has not seen it open.
-        while !(self.stop.load(Ordering::SeqCst) || self.is_open() && self.has_tasks()) {
+        while !(self.stop.load(Ordering::SeqCst) || self.invites(self.gate.load(Ordering::SeqCst))) {
             bed = self.alarm.wait(bed).unwrap_or_else(PoisonError::into_inner);
         }
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A thread that runs a program.
+pub(crate) struct Caller<'a>(&'a AtomicUsize);
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -365,6 +406,19 @@ mod tests {
         });
         assert_eq!(sum.into_inner(), 4 * 200 * 10);
         assert!(lock(&at_work).len() <= 4 + 2, "the callers and the pool's two, no others");
+        Ok(())
+    }
+
+    #[test]
+    fn workers_leave_the_cores_to_callers() -> Result<(), Error> {
+        let threads = Threads::new(3)?;
+        assert_eq!(threads.room(), 2);
+        let callers: Vec<Caller<'_>> = (0..Threads::available().max(2)).map(|_| threads.enter()).collect();
+        assert_eq!(threads.room(), 0);
+        let own = std::thread::current().id();
+        threads.run(20, |_, _| assert_eq!(std::thread::current().id(), own));
+        drop(callers);
+        assert_eq!(threads.room(), 2);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Measured times of kernels, in place of the cost model's.
 
 use super::Isa;
-use super::collapse::{Drafts, described};
+use super::drafts::{Drafts, described};
 use super::program::{Area, Memory, Program, Source, Step};
 use super::select::{Candidate, Layer};
 use super::target::Target;

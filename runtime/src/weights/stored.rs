@@ -69,9 +69,12 @@ impl Stored {
         Some(Self { map: Arc::new(map), parts })
     }
 
-    /// A part that is whole.
-    pub fn part(&self, key: &(String, String)) -> Option<Buffer> {
+    /// A part that is whole and has at least so many elements.
+    pub fn part(&self, key: &(String, String), elements: usize) -> Option<Buffer> {
         let &(first, lines, sum) = self.parts.get(key)?;
+        if lines < elements.div_ceil(LINE) {
+            return None;
+        }
         #[cfg(target_os = "linux")]
         let _ = self.map.advise_range(memmap2::Advice::PopulateRead, first * LINE_BYTES, lines * LINE_BYTES);
         let buffer = Buffer::mapped(self.map.clone(), first, lines)?;
@@ -280,6 +283,14 @@ mod tests {
             assert_eq!(found, first);
             assert!(mapped_now < mapped, "{} bytes", bytes.len());
             assert_eq!(std::fs::read(&packed).unwrap(), whole, "it is written anew");
+        }
+
+        // A part that has less than its kernel needs is not used.
+        let same = Weights::open(&weights).unwrap();
+        same.use_stored(&packed);
+        let stored = lock(&same.0.stored).clone().unwrap();
+        for (key, &(_, lines, _)) in &stored.parts {
+            assert!(stored.part(key, lines * LINE).is_some() && stored.part(key, lines * LINE + 1).is_none());
         }
 
         // Weights that were packed for one file are written to another, too.

@@ -84,12 +84,15 @@ impl Conv2d {
             cut(channels[1], tiles.max_rows()).map(move |rows| rows.start + shift..rows.end + shift)
         });
         let packing = format!("{arrangement}{} groups in tiles of {}", spec.groups, tiles.max_rows());
-        let weight =
-            layer.packed_weight(weights, &packing, |weight| pack_rows(&arrange(&weight.folded()), depth, all_rows))?;
+        let weight = layer.packed_weight(weights, &packing, out_channels.saturating_mul(depth), |weight, to| {
+            pack_rows(&arrange(&weight.folded()), depth, all_rows, to.as_mut_slice());
+            Ok(())
+        })?;
         let packing = format!("in {} lanes", tiles.lanes);
-        let bias = match layer.packed_bias(weights, &packing, |bias| splat(bias, tiles.lanes))? {
-            Some(bias) if spec.bias || layer.norm.is_some() => bias,
-            _ => Arc::new(Buffer::zeros(out_channels * tiles.lanes, "packed weights")?),
+        let elements = out_channels.saturating_mul(tiles.lanes);
+        let bias = match layer.packed_bias(weights, &packing, elements, |bias, to| splat(bias, tiles.lanes, to))? {
+            Some(bias) => bias,
+            None => Arc::new(Buffer::zeros(elements, "packed weights")?),
         };
         Ok(Self {
             tiles,
@@ -207,12 +210,10 @@ impl std::fmt::Debug for Conv2d {
 }
 
 /// Every value, repeated in as many lanes.
-fn splat(values: &[f32], lanes: usize) -> Result<Buffer, Error> {
-    let mut buffer = Buffer::zeros(values.len().saturating_mul(lanes), "packed weights")?;
-    for (to, &value) in buffer.as_mut_slice().chunks_exact_mut(lanes).zip(values) {
+fn splat(values: &[f32], lanes: usize, to: &mut [f32]) {
+    for (to, &value) in to.chunks_exact_mut(lanes).zip(values) {
         to.fill(value);
     }
-    Ok(buffer)
 }
 
 /// Where the pixels of a tile go.

@@ -128,14 +128,13 @@ fn rounded(
     let pitch = columns.next_multiple_of(2 * LINE);
     let elements = rows * pitch / 2;
     let name = layer.parameter("weight")?;
-    let buffer = layer.packed_weight(weights, &format!("rows of {dtype}"), |weight| {
-        let mut buffer = weight.room(elements)?;
-        let to = buffer.as_mut_halves().chunks_exact_mut(pitch.max(1));
+    let buffer = layer.packed_weight(weights, &format!("rows of {dtype}"), elements, |weight, to| {
+        let to = to.as_mut_halves().chunks_exact_mut(pitch.max(1));
         for (row, to) in weight.folded().chunks_exact(columns.max(1)).zip(to) {
             let range = |value| Error::WeightRange { name: name.to_owned(), value, dtype };
             dtype.round(row, &mut to[..columns]).map_err(range)?;
         }
-        Ok(buffer)
+        Ok(())
     })?;
     Ok((SharedTensor::Packed { buffer, elements }, pitch))
 }

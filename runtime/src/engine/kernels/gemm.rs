@@ -5,8 +5,7 @@
 //! together: a tap of the kernel is an offset into the input. Every element of C is summed in the order of the depth,
 //! whatever the tile's size, so results do not depend on how work is cut into tiles.
 
-use crate::Error;
-use crate::buffer::{Buffer, LINE};
+use crate::buffer::LINE;
 use crate::engine::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::simd::{Avx2, Avx512};
@@ -168,13 +167,8 @@ pub(crate) fn cut(total: usize, most: usize) -> impl Iterator<Item = Range<usize
 }
 
 /// A row-major `[rows][depth]` matrix packed for tiles: groups of rows, `[depth][rows of the group]` each.
-pub(crate) fn pack_rows(
-    matrix: &[f32],
-    depth: usize,
-    groups: impl Iterator<Item = Range<usize>>,
-) -> Result<Buffer, Error> {
-    let mut packed = Buffer::zeros(matrix.len(), "packed weights")?;
-    let mut to = packed.as_mut_slice().iter_mut();
+pub(crate) fn pack_rows(matrix: &[f32], depth: usize, groups: impl Iterator<Item = Range<usize>>, to: &mut [f32]) {
+    let mut to = to.iter_mut();
     for group in groups {
         for k in 0..depth {
             for (row, to) in group.clone().zip(&mut to) {
@@ -182,7 +176,6 @@ pub(crate) fn pack_rows(
             }
         }
     }
-    Ok(packed)
 }
 
 /// The next multiple of a cache line.

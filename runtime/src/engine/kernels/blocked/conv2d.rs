@@ -19,7 +19,7 @@ use crate::{Error, Weights};
 use cnn_ir::ops::Conv2dSpec;
 use std::ops::Range;
 use std::ptr::null;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 #[cfg(test)]
 #[path = "conv2d_tests.rs"]
@@ -28,11 +28,13 @@ mod tests;
 /// A convolution of one layer.
 pub(crate) struct BlockedConv2d {
     plan: Plan,
+    /// For the first number of maps and of threads that came, the parts that tasks are cut into.
+    parts: OnceLock<([usize; 2], [usize; 2])>,
     fill: FillFn,
     prologue: Option<ChannelMap>,
     offsets: Vec<u32>,
     weight: Arc<Buffer>,
-    bias: Option<Arc<Buffer>>,
+    bias: Arc<Buffer>,
     residual: bool,
     epilogue: Epilogue,
 }
@@ -67,20 +69,19 @@ impl BlockedConv2d {
     fn planned(spec: &Conv2dSpec, layer: &Layer<'_>, weights: &Weights, is_plain: bool) -> Result<Self, Error> {
         let plan = plan_of(spec, layer, is_plain);
         let plan = plan.ok_or_else(|| layer.error("the convolution's groups or its padded input do not fit blocks"))?;
-        let lanes = plan.tiles.lanes;
-        let weight = layer.packed_weight(weights, &plan.packing(), |weight| plan.pack(weight, layer.isa))?;
-        let bias = layer.packed_bias(weights, &format!("in blocks of {lanes}"), |bias| {
-            let mut padded = Buffer::zeros(bias.len().next_multiple_of(lanes), "packed weights")?;
-            padded.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-            Ok(padded)
+        let elements = plan.groups.saturating_mul(plan.blocks).saturating_mul(plan.weight_floats(1));
+        let weight = layer.packed_weight(weights, &plan.packing(), elements, |weight, to| {
+            plan.pack(weight, layer.isa, to.as_mut_slice());
+            Ok(())
         })?;
         Ok(Self {
+            parts: OnceLock::new(),
             fill: fill_of(layer.isa, is_plain),
             prologue: layer.before().map(|before| ChannelMap::prologue(&before, weights)).transpose()?,
             offsets: plan.offsets(),
             plan,
             weight,
-            bias,
+            bias: layer.blocked_bias(weights)?,
             residual: layer.residual,
             epilogue: layer.epilogue(),
         })
@@ -105,7 +106,9 @@ impl BlockedConv2d {
         let (from, to) = (plan.input_floats(), plan.output_floats());
         let (output, scratch) = (Shared::new(output), Shared::new(scratch));
         let (maps, tiles) = (batch * plan.groups, plan.blocks.div_ceil(plan.tile_blocks));
-        let [row_parts, tile_parts] = plan.parts(maps, threads.count());
+        let cut_for = [maps, threads.count()];
+        let (first_cut_for, parts) = *self.parts.get_or_init(|| (cut_for, plan.parts(maps, threads.count())));
+        let [row_parts, tile_parts] = if cut_for == first_cut_for { parts } else { plan.parts(maps, threads.count()) };
         threads.run(maps * row_parts * tile_parts, |number, worker| {
             let (map, number) = (number / (row_parts * tile_parts), number % (row_parts * tile_parts));
             let copy = worker * self.copy_floats()..(worker + 1) * self.copy_floats();
@@ -166,7 +169,7 @@ impl BlockedConv2d {
                 rest_channels,
                 weight,
                 ahead: next,
-                bias: self.bias.as_ref().map_or(null(), |bias| bias.as_slice()[first * lanes..].as_ptr()),
+                bias: self.bias.as_slice()[first * lanes..].as_ptr(),
                 residual: null(),
                 output: std::ptr::null_mut(),
                 block_stride: plane,

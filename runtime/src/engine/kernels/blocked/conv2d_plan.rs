@@ -3,8 +3,6 @@
 use super::copy::CopyLayout;
 use super::interleave::{Rows, Spread, spread_of};
 use super::tile::{STRIDES, Tiles};
-use crate::Error;
-use crate::buffer::Buffer;
 use crate::engine::Isa;
 use crate::engine::fold::Unpacked;
 use crate::engine::kernels::gemm::cut;
@@ -201,14 +199,12 @@ impl Plan {
     }
 
     /// A weight `[output channel][input channel][tap]` as tiles take it: `[blocks of a tile][unit][tap][channel][block][lane]`.
-    pub fn pack(&self, weight: &Unpacked<'_>, isa: Isa) -> Result<Buffer, Error> {
+    pub fn pack(&self, weight: &Unpacked<'_>, isa: Isa, packed: &mut [f32]) {
         let ([_, outputs], depth, lanes) = (self.channels, self.depth(), self.tiles.lanes);
-        let blocks = self.groups.saturating_mul(self.blocks);
-        let mut packed = weight.room(blocks.saturating_mul(self.weight_floats(1)))?;
         let places = self.places();
         let tiles =
             (0..self.groups).flat_map(|group| cut(self.blocks, self.tile_blocks).map(move |tile| (group, tile)));
-        let mut rest = packed.as_mut_slice();
+        let mut rest = packed;
         for (group, tile) in tiles {
             let (to, behind) = rest.split_at_mut(self.weight_floats(tile.len()));
             rest = behind;
@@ -225,7 +221,6 @@ impl Plan {
                 unsafe { spread_of(isa)(&Spread { rows, places: &places, pitch: tile.len() * lanes }, to) };
             }
         }
-        Ok(packed)
     }
 
     /// Where the elements of a row of the weight lie among the vectors of a block: `[unit][tap][channel]`.

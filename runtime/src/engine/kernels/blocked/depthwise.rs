@@ -53,12 +53,12 @@ impl Depthwise {
             output: [out_height, out_width],
         };
         let (lanes, taps) = (layer.isa.lanes(), spec.kernel_size.iter().product());
-        let weight =
-            layer.packed_weight(weights, &format!("depthwise by {lanes}"), |w| pack(&w.folded(), taps, lanes))?;
-        let bias = match layer.packed_bias(weights, &format!("blocks of {lanes}"), |bias| pack(bias, 1, lanes))? {
-            Some(bias) => bias,
-            None => Arc::new(Buffer::zeros(channels.next_multiple_of(lanes), "packed weights")?),
-        };
+        let elements = channels.next_multiple_of(lanes).saturating_mul(taps);
+        let weight = layer.packed_weight(weights, &format!("depthwise by {lanes}"), elements, |weight, to| {
+            pack(&weight.folded(), taps, lanes, to.as_mut_slice());
+            Ok(())
+        })?;
+        let bias = layer.blocked_bias(weights)?;
         let code = code_of(&windows, layer);
         Ok(Self { windows, channels, lanes, code, weight, bias, residual: layer.residual, epilogue: layer.epilogue() })
     }
@@ -112,17 +112,13 @@ impl std::fmt::Debug for Depthwise {
     }
 }
 
-/// `[channels][taps]` to `[blocks][taps][lanes]`, with zeros behind the last channel.
-fn pack(values: &[f32], taps: usize, lanes: usize) -> Result<Buffer, Error> {
-    let blocks = (values.len() / taps.max(1)).div_ceil(lanes);
-    let mut packed = Buffer::zeros(blocks.saturating_mul(taps).saturating_mul(lanes), "packed weights")?;
-    let to = packed.as_mut_slice();
+/// `[channels][taps]` to `[blocks][taps][lanes]`; what is behind the last channel stays.
+fn pack(values: &[f32], taps: usize, lanes: usize, to: &mut [f32]) {
     for (channel, from) in values.chunks_exact(taps.max(1)).enumerate() {
         for (tap, &value) in from.iter().enumerate() {
             to[(channel / lanes * taps + tap) * lanes + channel % lanes] = value;
         }
     }
-    Ok(packed)
 }
 
 /// The code for this kernel's width and stride: common ones have their own.

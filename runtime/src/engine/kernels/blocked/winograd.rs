@@ -77,9 +77,8 @@ impl Winograd {
         };
         let groups: Vec<_> = cut(grid.out_blocks, group_blocks(tiles)).collect();
         let points = (m + 2) * (m + 2);
-        let pack = |weight: &Unpacked<'_>| {
-            let block = points * in_channels * lanes;
-            let mut packed = weight.room(block.saturating_mul(grid.out_blocks))?;
+        let block = points * in_channels * lanes;
+        let pack = |weight: &Unpacked<'_>, packed: &mut Buffer| {
             for blocks in &groups {
                 let to = &mut packed.as_mut_slice()[blocks.start * block..blocks.end * block];
                 // SAFETY: the instruction set was checked before any kernel was made for it.
@@ -87,19 +86,10 @@ impl Winograd {
                     (transforms.weight)(&WeightGroup { weight, in_channels, out_channels, blocks: blocks.clone() }, to)
                 };
             }
-            Ok(packed)
+            Ok(())
         };
         let packing = format!("winograd{m} in groups of {} vectors of {lanes}", group_blocks(tiles));
-        let weight = layer.packed_weight(weights, &packing, pack)?;
-        let pack = |bias: &[f32]| {
-            let mut packed = Buffer::zeros(grid.out_blocks * lanes, "packed weights")?;
-            packed.as_mut_slice()[..bias.len()].copy_from_slice(bias);
-            Ok(packed)
-        };
-        let bias = match layer.packed_bias(weights, &format!("in vectors of {lanes}"), pack)? {
-            Some(bias) if spec.bias || layer.norm.is_some() => bias,
-            _ => Arc::new(pack(&[])?),
-        };
+        let weight = layer.packed_weight(weights, &packing, block.saturating_mul(grid.out_blocks), pack)?;
         let most_pixels = (1..=tiles.max_blocks()).map(|blocks| tiles.max_pixels(blocks)).max().unwrap_or(1);
         Ok(Self {
             m,
@@ -109,7 +99,7 @@ impl Winograd {
             in_channels,
             groups,
             weight,
-            bias,
+            bias: layer.blocked_bias(weights)?,
             // Far below 2³²: the transformed input of a few tiles.
             offsets: (1..=most_pixels)
                 .flat_map(|pixels| (0..grid.in_blocks).map(move |block| (block * pixels * lanes) as u32))
