@@ -19,7 +19,7 @@ import time
 import venv
 from pathlib import Path
 
-from report import PEERS, report, write
+from report import LOW_MEMORY, PEERS, report, write
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -55,6 +55,12 @@ def start_engines(args, name, network, threads):
     return {"cnn": Cnn(args.cnn, network, folder, threads)} | peers
 
 
+def low_memory(args, name, network, threads):
+    from engines import Cnn
+
+    return {LOW_MEMORY: Cnn(args.cnn, network, TARGET / "peers" / name, threads, "--memory", "low")}
+
+
 def measure(args, name, network, threads):
     """Median and least times, and the ratios to ours of the rounds."""
     running = start_engines(args, name, network, threads)
@@ -77,7 +83,7 @@ def measure(args, name, network, threads):
 
 def measure_start(args, name, network, threads):
     """The medians of what fresh processes tell of their start, in turns."""
-    running = start_engines(args, name, network, threads)
+    running = start_engines(args, name, network, threads) | low_memory(args, name, network, threads)
     for engine in running.values():
         engine.close()
     rounds = [{e: engine.start() for e, engine in running.items()} for _ in range(args.starts)]
