@@ -91,8 +91,9 @@ impl Conv2d {
         let packing = format!("in {} lanes", tiles.lanes);
         let elements = out_channels.saturating_mul(tiles.lanes);
         let bias = match layer.packed_bias(weights, &packing, elements, |bias, to| splat(bias, tiles.lanes, to))? {
-            Some(bias) => bias,
-            None => Arc::new(Buffer::zeros(elements, "packed weights")?),
+            // A transposed convolution adds its bias itself.
+            Some(bias) if spec.bias || layer.norm.is_some() => bias,
+            _ => Arc::new(Buffer::zeros(elements, "packed weights")?),
         };
         Ok(Self {
             tiles,
