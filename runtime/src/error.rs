@@ -166,10 +166,10 @@ pub enum Error {
     },
 
     /// A number of threads that cannot be had.
-    #[error("{count} threads cannot be had: {reason}")]
+    #[error("{asked} threads cannot be had: {reason}")]
     Threads {
-        /// How many were asked for.
-        count: usize,
+        /// How many were asked for, as it was written.
+        asked: String,
         /// Why not.
         reason: String,
     },

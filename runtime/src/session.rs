@@ -77,8 +77,8 @@ impl CompileOptions {
         let count = match (self.threads, environment("CNN_THREADS")) {
             (Some(count), _) => count,
             (None, Some(text)) => text.parse().map_err(|_| Error::Threads {
-                count: 0,
-                reason: format!("`CNN_THREADS` is `{text}`, which is no number"),
+                asked: format!("`{text}`"),
+                reason: "`CNN_THREADS` is no number".to_owned(),
             })?,
             (None, None) => Threads::available(),
         };
@@ -104,8 +104,8 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// Measures the kernels of a network's layers, one after the other, and adds their times to a tuning: for
-/// [`CompileOptions::tuning`]. `observe` is told each layer's name before it is measured, how many are done, and how many
-/// there are to do. Gives how many different layers have times now, on this machine with these options.
+/// [`CompileOptions::tuning`]. `observe` is given what is known so far and told each layer's name before it is measured, how
+/// many are done, and how many there are to do. Gives how many different layers have times now, on this machine with these options.
 ///
 /// # Errors
 /// See [`Session::new`].
@@ -114,7 +114,7 @@ pub fn tune(
     weights: &Weights,
     options: &CompileOptions,
     tuning: &mut Tuning,
-    observe: impl FnMut(&str, usize, usize),
+    observe: impl FnMut(&Tuning, &str, usize, usize),
 ) -> Result<usize, Error> {
     let mut graph = LayerGraph::from_network(network)?;
     let (passes, threads) = (options.passes()?, options.threads()?);

@@ -35,6 +35,8 @@ struct Inner {
     room: Slab,
     /// What was packed before, in the file that was asked for last.
     stored: Mutex<Option<Arc<stored::Stored>>>,
+    /// Which file the weights are mapped from, once that was asked.
+    identity: OnceLock<Option<stored::Identity>>,
 }
 
 /// What is made of a tensor, once it is made. Each has a lock of its own, so that several are made at once.
@@ -279,7 +281,8 @@ impl Weights {
         let stored = entries.values().fold(0, |sum: usize, entry| sum.saturating_add(entry.bytes()));
         // Packed for Winograd's convolution, weights grow.
         let room = Slab::new(stored.saturating_mul(3));
-        Self(Arc::new(Inner { origin, bytes, entries, packed: Mutex::default(), room, stored: Mutex::default() }))
+        let (packed, stored, identity) = (Mutex::default(), Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { origin, bytes, entries, packed, room, stored, identity }))
     }
 
     fn missing(&self, name: &str) -> Error {

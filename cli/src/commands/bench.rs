@@ -5,6 +5,7 @@ use crate::bench::{self, Choice, Figures, Limits, Plan, Start, Step, Times, meas
 use crate::failure::Failure;
 use crate::model::load_one;
 use crate::output::write_file;
+use crate::terminal::say;
 use cnn::{Limit, Machine, Network, Session, Tensor, Weights};
 use std::collections::HashMap;
 use std::io::{Write, stdout};
@@ -19,7 +20,12 @@ pub fn run(args: &Bench, format: MessageFormat) -> Result<(), Failure> {
     let read = clock.lap();
     let weights = match &args.weights {
         Some(file) => Weights::open(file)?,
-        None => bench::random_weights(&network)?,
+        None => {
+            if args.engine.packed.is_some() {
+                say("random weights are not kept: `--packed` does nothing without `--weights`");
+            }
+            bench::random_weights(&network)?
+        }
     };
     let opened = clock.lap();
     let mut session = Session::from_network(&network, &weights, &args.engine.options()?)?;

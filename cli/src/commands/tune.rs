@@ -18,9 +18,19 @@ pub fn run(args: &Tune, format: MessageFormat) -> Result<(), Failure> {
         None => random_weights(&network)?,
     };
     let options = CompileOptions { threads: args.threads, ..CompileOptions::default() };
-    let observe = |name: &str, done: usize, total: usize| say(format_args!("{:>4} of {total}  {name}", done + 1));
+    let write = |tuning: &Tuning| write_file(&args.output, tuning.to_json().as_bytes());
+    // Measuring takes long: what cannot be written is said before, and what is known is not lost.
+    write(&tuning)?;
+    let mut written = Ok(());
+    let observe = |tuning: &Tuning, name: &str, done: usize, total: usize| {
+        if done > 0 && written.is_ok() {
+            written = write(tuning);
+        }
+        say(format_args!("{:>4} of {total}  {name}", done + 1));
+    };
     let layers = cnn::tune(&network, &weights, &options, &mut tuning, observe)?;
-    write_file(&args.output, tuning.to_json().as_bytes())?;
+    written?;
+    write(&tuning)?;
     writeln!(stdout(), "{}: times of {layers} different layers on this machine", args.output.display())?;
     Ok(())
 }

@@ -17,7 +17,8 @@ use std::thread::JoinHandle;
 ///
 /// What is computed never depends on the number of threads. A region that is asked for while another session's region
 /// runs in the same pool is done by its own thread alone: there are never more threads at work than callers and workers.
-/// While several threads of a program run sessions, workers take part only as far as there are cores for them, too.
+/// While several threads of a program run sessions, a pool's workers take part only as far as there are cores beside the
+/// callers.
 #[derive(Debug)]
 pub struct Threads {
     state: Arc<State>,
@@ -86,7 +87,10 @@ impl Threads {
 
     fn with_callers(count: usize, callers: Arc<AtomicUsize>) -> Result<Self, Error> {
         if !(1..=MAX_THREADS).contains(&count) {
-            return Err(Error::Threads { count, reason: format!("there can be 1 to {MAX_THREADS}") });
+            return Err(Error::Threads {
+                asked: count.to_string(),
+                reason: format!("there can be 1 to {MAX_THREADS}"),
+            });
         }
         let mut pool = Self::one();
         pool.callers = callers;
@@ -95,7 +99,8 @@ impl Threads {
             let thread = std::thread::Builder::new().name(format!("cnn-{worker}"));
             let started = thread.spawn(move || state.work(worker));
             // Dropping the pool ends those that have started.
-            pool.workers.push(started.map_err(|error| Error::Threads { count, reason: error.to_string() })?);
+            pool.workers
+                .push(started.map_err(|error| Error::Threads { asked: count.to_string(), reason: error.to_string() })?);
         }
         Ok(pool)
     }

@@ -51,7 +51,7 @@ impl Tuning {
 
     /// Measures every kernel of every layer for which there are several; layers all of whose kernels are known stay as
     /// they are.
-    /// `observe` is told each layer's name before it is measured, and how many are done and to do.
+    /// `observe` is given what is known, and told each layer's name before it is measured, and how many are done and to do.
     ///
     /// # Errors
     /// Weights that do not fit, sizes that no kernel can take, not enough memory.
@@ -61,17 +61,18 @@ impl Tuning {
         weights: &Weights,
         target: &Target,
         threads: &Threads,
-        mut observe: impl FnMut(&str, usize, usize),
+        mut observe: impl FnMut(&Self, &str, usize, usize),
     ) -> Result<(), Error> {
         graph.check_weights(weights)?;
-        let known = self.0.entry(machine(target.isa, threads.count())).or_default();
+        let machine = machine(target.isa, threads.count());
         let drafts = Drafts::new(graph, target)?;
         let has_choice = |position: &usize| algorithms(&drafts.made[*position].candidates).nth(1).is_some();
         let positions: Vec<usize> = (0..drafts.made.len()).filter(has_choice).collect();
         for (done, &position) in positions.iter().enumerate() {
             let made = &drafts.made[position];
             let Some(op) = made.layer else { continue };
-            observe(&op.path, done, positions.len());
+            observe(self, &op.path, done, positions.len());
+            let known = self.0.entry(machine.clone()).or_default();
             described(&drafts.made, position, op, target.isa, |layer| {
                 let key = key(layer);
                 if measured(known, &key, &made.candidates).is_some() {
@@ -200,7 +201,7 @@ mod tests {
         let weights = Weights::from_tensors([("conv.weight".to_owned(), Tensor::zeros(&[16, 16, 3, 3])?)])?;
         let (target, threads) = (Target { isa: Isa::Portable, ..Target::default() }, Threads::one());
         let mut tuning = Tuning::default();
-        tuning.measure(&graph, &weights, &target, &threads, |_, _, _| {})?;
+        tuning.measure(&graph, &weights, &target, &threads, |_, _, _, _| {})?;
         let entry = |tuning: &mut Tuning| tuning.0.values_mut().next()?.values_mut().next().cloned();
         let all = entry(&mut tuning).unwrap_or_default();
         assert!(all.len() > 2 && !all.contains_key("naive"), "{all:?}");
@@ -221,7 +222,7 @@ mod tests {
         // One kernel's time is missing: the model says all, and the layer is measured again.
         tuning.0.values_mut().for_each(|layers| layers.values_mut().for_each(|times| drop(times.pop_first())));
         assert!(measured(&tuning)?.iter().all(|measured| !measured));
-        tuning.measure(&graph, &weights, &target, &threads, |_, _, _| {})?;
+        tuning.measure(&graph, &weights, &target, &threads, |_, _, _, _| {})?;
         assert_eq!(entry(&mut tuning).unwrap_or_default().len(), all.len());
         Ok(())
     }

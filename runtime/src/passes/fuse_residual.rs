@@ -9,7 +9,8 @@ use luminal::prelude::{Compiler, NodeIndex, ToIdsMut};
 
 /// Fuses a sum of two values into the layer that makes one of them, when nothing else reads that: the layer reads the
 /// other value, too, and its kernel adds it. In residual networks (He and others, "Deep Residual Learning for Image
-/// Recognition", 2015) that is every shortcut. A sum takes the value as one more of its own.
+/// Recognition", 2015) that is every shortcut. A sum takes the value as one more of its own; all of them are then kept until
+/// it is made, which may take more memory than sums of two.
 #[derive(Debug, Clone, Copy)]
 pub struct FuseResidual;
 

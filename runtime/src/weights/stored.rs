@@ -92,27 +92,37 @@ impl Weights {
 
     /// Which file the weights are mapped from.
     fn identity(&self) -> Option<Identity> {
-        match &*self.0.bytes {
-            Bytes::Mapped(map, metadata) => identity(map, metadata, &self.0.entries),
-            _ => None,
-        }
+        *self.0.identity.get_or_init(|| {
+            let Bytes::Mapped(map, metadata) = &*self.0.bytes else { return None };
+            let identity = identity(map, metadata, &self.0.entries);
+            // The system has read much more than the samples.
+            self.0.entries.values().for_each(|entry| self.0.bytes.forget(&entry.range));
+            identity
+        })
     }
 
-    /// Writes what is packed to the file that [`Self::use_stored`] was asked for, when that has not all of it. Weights that
-    /// are no file's are not written.
+    /// Writes what is packed to a file, when that has not all of it; what else it has for these weights, packed for other
+    /// kernels, stays. Weights that are no file's are not written.
     pub(crate) fn store(&self, path: &Path) -> Result<(), Error> {
         let Some(identity) = self.identity() else { return Ok(()) };
         let slots: BTreeMap<(String, String), Slot> =
             lock(&self.0.packed).iter().map(|(key, slot)| (key.clone(), slot.clone())).collect();
         let buffers = slots.into_iter().filter_map(|(key, slot)| Some((key, lock(&slot).clone()?)));
-        let buffers: Vec<((String, String), Arc<Buffer>)> = buffers.collect();
-        // What is mapped may come from another file.
-        let stored = lock(&self.0.stored).clone();
-        let has = |(key, buffer): &((String, String), Arc<Buffer>)| {
+        let mut buffers: BTreeMap<(String, String), Arc<Buffer>> = buffers.collect();
+        let stored = Stored::open(path, &identity);
+        // What is mapped may come from another file, and what is in this one may be damaged.
+        let has = |(key, buffer): (&(String, String), &Arc<Buffer>)| {
             buffer.is_mapped() && stored.as_ref().is_some_and(|stored| stored.parts.contains_key(key))
         };
         if buffers.iter().all(has) {
             return Ok(());
+        }
+        if let Some(stored) = stored {
+            for key in stored.parts.keys().filter(|key| !buffers.contains_key(*key)).cloned().collect::<Vec<_>>() {
+                if let Some(buffer) = stored.part(&key, 0) {
+                    buffers.insert(key, Arc::new(buffer));
+                }
+            }
         }
         let written = replaceable(path).and_then(|()| write(path, identity, &buffers));
         written.map_err(|source| Error::Write { path: path.to_owned(), source })
@@ -143,7 +153,7 @@ fn replaceable(path: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a new file and puts it in the place of the old one.
-fn write(path: &Path, identity: Identity, buffers: &[((String, String), Arc<Buffer>)]) -> std::io::Result<()> {
+fn write(path: &Path, identity: Identity, buffers: &BTreeMap<(String, String), Arc<Buffer>>) -> std::io::Result<()> {
     let mut parts = Vec::new();
     let mut lines = 0;
     for ((tensor, packing), buffer) in buffers {
@@ -171,7 +181,7 @@ fn write(path: &Path, identity: Identity, buffers: &[((String, String), Arc<Buff
         file.write_all(&(text.len() as u64).to_le_bytes())?;
         file.write_all(&hash(&text).to_le_bytes())?;
         file.write_all(&text)?;
-        for (_, buffer) in buffers {
+        for buffer in buffers.values() {
             file.write_all(buffer.as_bytes())?;
         }
         file.into_inner()?.sync_all()?;
@@ -236,12 +246,17 @@ mod tests {
     }
 
     fn run_with(weights: &Weights, packed: &Path) -> Result<(Vec<f32>, usize), Error> {
+        run_exact(weights, packed, false)
+    }
+
+    fn run_exact(weights: &Weights, packed: &Path, exact: bool) -> Result<(Vec<f32>, usize), Error> {
         let build = |network: &mut LuminalBuilder| {
             let x = network.input("x", &[32, 8, 8])?;
             let y = network.layer("conv", Conv2dSpec { padding: [1; 4], ..Conv2dSpec::new(32, 32, [3, 3]) }, &[&x])?;
             network.output("y", &y)
         };
-        let options = CompileOptions { packed: Some(packed.to_owned()), threads: Some(1), ..CompileOptions::default() };
+        let packed = Some(packed.to_owned());
+        let options = CompileOptions { packed, exact, threads: Some(1), ..CompileOptions::default() };
         let mut session = Session::new(build, weights, &options)?;
         let input = Tensor::new(&[1, 32, 8, 8], (0..2048).map(|i| (i % 17) as f32 / 17.0).collect())?;
         let outputs = session.run(&[&input])?.get(0).data().to_vec();
@@ -284,6 +299,12 @@ mod tests {
             assert!(mapped_now < mapped, "{} bytes", bytes.len());
             assert_eq!(std::fs::read(&packed).unwrap(), whole, "it is written anew");
         }
+
+        // What another session packed otherwise stays.
+        run_exact(&Weights::open(&weights).unwrap(), &packed, true).unwrap();
+        assert!(std::fs::metadata(&packed).unwrap().len() > whole.len() as u64);
+        assert!(run(&weights, &packed).unwrap().1 == mapped);
+        std::fs::write(&packed, &whole).unwrap();
 
         // A part that has less than its kernel needs is not used.
         let same = Weights::open(&weights).unwrap();

@@ -168,7 +168,7 @@ impl BlockedConv2d {
                 rest_taps,
                 rest_channels,
                 weight,
-                ahead: next,
+                ahead: null(),
                 bias: self.bias.as_slice()[first * lanes..].as_ptr(),
                 residual: null(),
                 output: std::ptr::null_mut(),
@@ -178,8 +178,10 @@ impl BlockedConv2d {
             };
             for row in 0..lines {
                 for (number, pixels) in cut(line, plan.tiles.max_pixels(blocks.len())).enumerate() {
-                    // Each tile brings a part of the next weights, as long as itself.
-                    tile.ahead = next.wrapping_add(number % blocks.len() * plan.depth() * LINE);
+                    if plan.is_large() {
+                        // Each tile brings a part of the next weights, as long as itself.
+                        tile.ahead = next.wrapping_add(number % blocks.len() * plan.depth() * LINE);
+                    }
                     let to = start + (row * width + pixels.start) * lanes;
                     let code = match element {
                         1 => plan.tiles.plain(plan.pixel, pixels.len(), blocks.len()),

@@ -10,6 +10,8 @@ use cnn_ir::ops::{Conv2dSpec, PadMode};
 
 /// The most floats that the weights of a tile's blocks take, unless one block has more: what fits 1 MiB with some input.
 const WEIGHT: usize = 176 << 10;
+/// Floats of weights that stay in the nearest cache: half of 32 KiB.
+const NEAR: usize = 4 << 10;
 /// Floats for the input of a task, more or less: 512 KiB.
 const INPUT: usize = 128 << 10;
 
@@ -153,6 +155,11 @@ impl Plan {
     /// Floats of the weights of so many blocks.
     pub fn weight_floats(&self, blocks: usize) -> usize {
         self.depth() * blocks * self.tiles.lanes
+    }
+
+    /// Whether the weights do not stay in the nearest cache.
+    pub fn is_large(&self) -> bool {
+        self.groups * self.blocks * self.weight_floats(1) > NEAR
     }
 
     /// Steps of a sum.

@@ -25,8 +25,7 @@ pub(crate) struct Tile {
     pub rest_channels: usize,
     /// `[tap][channel][B][LANES]`.
     pub weight: *const f32,
-    /// What is wanted soon, of which as many cache lines as the sum has steps are brought nearer: the next weights. Any
-    /// address.
+    /// What is wanted soon, the next weights, of which as many cache lines as the sum has steps are brought nearer; or null.
     pub ahead: *const f32,
     /// `[B][LANES]`, or null for zeros.
     pub bias: *const f32,
@@ -211,9 +210,14 @@ unsafe fn tile<S: Simd, L: Simd, const PITCH: usize, const P: usize, const B: us
                 channels = t.rest_channels;
             }
             let input = t.input.add(*t.offsets.add(tap) as usize);
-            sums = accumulate::<S, L, PITCH, P, B>(input, channels, weight, ahead, sums);
+            if !ahead.is_null() {
+                for i in 0..channels {
+                    prefetch(ahead.wrapping_add(i * LINE));
+                }
+                ahead = ahead.wrapping_add(channels * LINE);
+            }
+            sums = accumulate::<S, L, PITCH, P, B>(input, channels, weight, sums);
             weight = weight.add(channels * B * S::LANES);
-            ahead = ahead.wrapping_add(channels * LINE);
         }
         unrolled!(p < P => {
             for b in 0..B - 1 {
@@ -234,7 +238,6 @@ unsafe fn accumulate<S: Simd, L: Simd, const PITCH: usize, const P: usize, const
     input: *const f32,
     channels: usize,
     weight: *const f32,
-    ahead: *const f32,
     mut sums: Sums<S, L, P, B>,
 ) -> Sums<S, L, P, B> {
     let pitch = if PITCH == 0 { S::LANES } else { PITCH };
@@ -242,7 +245,6 @@ unsafe fn accumulate<S: Simd, L: Simd, const PITCH: usize, const P: usize, const
         // SAFETY: i < channels, p < P, b < B.
         unsafe {
             let weight = weight.add(i * B * S::LANES);
-            prefetch(ahead.wrapping_add(i * LINE));
             let mut row = [S::splat(0.0); B];
             for b in 0..B - 1 {
                 row[b] = S::load(weight.add(b * S::LANES));

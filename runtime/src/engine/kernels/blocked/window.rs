@@ -43,8 +43,8 @@ pub(super) struct Rows<'a> {
 /// What is done with the elements of a window.
 pub(super) trait Operation {
     const WEIGHTED: bool;
-    /// The result of a window without elements, when there is no bias. Combined with anything, with any weight, it changes
-    /// nothing.
+    /// The result of a window without elements, when there is no bias. Combined with anything, with any finite weight, it
+    /// changes nothing.
     const START: f32;
     /// # Safety
     /// The CPU has the vector's instruction set.
