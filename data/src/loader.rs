@@ -389,6 +389,13 @@ impl Source {
         if picture.shape() != self.shape {
             return Err(Error::PictureSize { expected: self.shape, found: picture.shape() });
         }
+        // Without a way out of the loop it is vectorised: all values are looked at, in less time than it takes to copy them.
+        if picture.values.iter().fold(false, |bad, value| bad | !value.is_finite()) {
+            return Err(Error::array(
+                "a value of the picture is NaN or infinite after the transforms",
+                "correct the data, or the numbers of `normalize`",
+            ));
+        }
         Ok(label)
     }
 }

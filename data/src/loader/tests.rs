@@ -113,6 +113,7 @@ enum Fault {
     Panic,
     Label,
     Size,
+    NaN,
 }
 
 fn odd(at: usize, fault: Fault) -> Arc<Odd> {
@@ -146,6 +147,7 @@ impl Dataset for Odd {
             Fault::Panic => panic!("oh no"),
             Fault::Label => Ok(1),
             Fault::Size => picture.set_bytes([1, 1, 2], &[0, 0]).map(|()| 0),
+            Fault::NaN => picture.set_values([1, 1, 1], &[f32::NAN]).map(|()| 0),
         }
     }
 }
@@ -158,6 +160,7 @@ fn a_fault_is_given_to_the_caller_with_the_example_named() {
         (Fault::Panic, "reading the dataset panicked: oh no"),
         (Fault::Label, "example 25: the label is 1, and there are 1 classes"),
         (Fault::Size, "example 25: after the transforms the picture is [1, 1, 2]"),
+        (Fault::NaN, "example 25: a value of the picture is NaN or infinite after the transforms"),
     ] {
         for workers in [0, 1, 4] {
             let mut loader = loader(odd(25, fault), "", plain(workers)).unwrap();

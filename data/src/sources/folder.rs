@@ -191,7 +191,10 @@ fn read_size(path: &Path) -> Result<[usize; 2], Error> {
 }
 
 fn decode(path: &Path) -> Result<DynamicImage, Error> {
-    reader(path)?.decode().map_err(|error| bad(path, error))
+    let picture = reader(path)?.decode().map_err(|error| bad(path, error))?;
+    // Its bytes are few enough; its floats need not be.
+    let pixels = u64::from(picture.width()) * u64::from(picture.height());
+    if pixels > MAX_PIXELS as u64 { Err(too_large(path)) } else { Ok(picture) }
 }
 
 fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, Error> {
@@ -258,6 +261,17 @@ mod tests {
         Folder::open(folder, &FolderOptions { skip_bad }).map_err(|error| error.to_string())
     }
 
+    /// A PNG file with another size in its header.
+    fn sized(png: &[u8], width: u32, height: u32) -> Vec<u8> {
+        let mut png = png.to_vec();
+        png[16..20].copy_from_slice(&width.to_be_bytes());
+        png[20..24].copy_from_slice(&height.to_be_bytes());
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&png[12..29]);
+        png[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+        png
+    }
+
     /// Two classes of one picture each, with files beside them that are none.
     fn example() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -292,16 +306,16 @@ mod tests {
         let png = fs::read(good.path().join("cats/a.PNG")).unwrap();
         // Its header is whole, and its pixels are not.
         let cut = &png[..png.len() - 20];
-        // The width in the header is 2³¹ − 1: refused before memory is asked for.
-        let mut huge = png.clone();
-        huge[16..20].copy_from_slice(&(u32::MAX >> 1).to_be_bytes());
+        // Headers that promise more than may be: they are refused before memory is asked for.
+        let (long, large) = (sized(&png, 1 << 15, 1), sized(&png, 8200, 8200));
         let cases: &[(&str, &[u8], &str)] = &[
             ("empty.png", b"", "neither a PNG nor a JPEG"),
             ("text.jpg", b"no picture", "neither a PNG nor a JPEG"),
             ("old.gif", b"GIF89a", "neither a PNG nor a JPEG"),
             ("short.png", &png[..20], "damaged"),
             ("cut.png", cut, "damaged"),
-            ("huge.png", &huge, ""),
+            ("long.png", &long, "make it smaller"),
+            ("large.png", &large, "make it smaller"),
         ];
         for (name, bytes, message) in cases {
             let folder = example();
