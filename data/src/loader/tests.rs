@@ -65,6 +65,13 @@ fn batches_are_the_same_for_every_number_of_workers() {
     assert_ne!(all(loader(numbers(50), AUGMENT, other).unwrap()).unwrap(), one);
 }
 
+#[test]
+fn an_example_is_augmented_anew_in_every_epoch() {
+    let options = LoaderOptions { shuffle: false, ..options(12, 1) };
+    let epochs = all(loader(numbers(12), AUGMENT, options).unwrap()).unwrap();
+    assert!(epochs[0].values != epochs[1].values && epochs[1].values != epochs[2].values);
+}
+
 /// The augmentation is the example's, whatever batch it is in.
 #[test]
 fn batches_of_another_size_have_the_same_examples() {

@@ -2,7 +2,7 @@
 
 use super::Part;
 use super::bytes::Bytes;
-use super::file::Source;
+use super::file::{MAX_UNPACKED, Source};
 use crate::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,11 @@ impl Format {
         let wrong =
             |problem: String| Error::file(path, problem, format!("fetch the binary version of {} again", self.name));
         let record = self.labels + PIXELS;
-        let bytes = Source::open(path)?.take(u64::MAX).map_err(cannot)?;
+        let mut source = Source::open(path)?;
+        let bytes = source.take(u64::MAX).map_err(cannot)?;
+        if !source.is_at_end().map_err(cannot)? {
+            return Err(wrong(format!("it has more than {MAX_UNPACKED} bytes")));
+        }
         if bytes.is_empty() || bytes.len() % record != 0 {
             let problem = format!("its {} bytes are not whole pictures of {record} bytes each", bytes.len());
             return Err(wrong(problem));

@@ -42,7 +42,8 @@ impl Source {
     /// The next bytes: `len` of them, or as many as there are when the file ends early.
     pub(crate) fn take(&mut self, len: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let room = usize::try_from(len.min(self.capacity)).unwrap_or(usize::MAX);
+        let len = len.min(self.capacity);
+        let room = usize::try_from(len).unwrap_or(usize::MAX);
         // A compressed file may hold less than it could, so that its vector grows with what comes.
         let room = if self.packed { room.min(1 << 26) } else { room };
         bytes.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory)?;

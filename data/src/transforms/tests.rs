@@ -120,6 +120,8 @@ fn erasing_fills_one_rectangle_of_the_area() {
         assert!((25..=140).contains(&erased.len()), "seed {seed}: {}", erased.len());
     }
     assert_eq!(apply("random_erasing(0)", &input, 0), input);
+    // A rectangle as large as the picture is none.
+    assert_eq!(apply("random_erasing(1, scale = [1, 1], ratio = [1, 1])", &input, 0), input);
     let noise = apply("random_erasing(1, scale = [0.3, 0.3], value = random)", &input, 3).values;
     assert!(noise.iter().filter(|value| **value != 0.5).any(|value| *value < 0.0));
 }
