@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Arrays, Subset};
+use crate::{Arrays, Picture, Subset};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
