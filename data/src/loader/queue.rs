@@ -115,7 +115,7 @@ impl State {
         if self.order.epoch != epoch {
             self.order = Arc::new(source.order(epoch));
         }
-        let end = example.saturating_add(source.options.batch_size).min(source.epoch_len());
+        let end = example.saturating_add(source.options.batch_size).min(source.len);
         let number = self.had + self.batches.len();
         self.batches.push_back(None);
         self.next = source.position(Position { epoch, example: end });
