@@ -143,7 +143,8 @@ impl Loader {
 
     /// The number of batches in a whole epoch.
     pub fn batches_per_epoch(&self) -> usize {
-        self.source.epoch_len().div_ceil(self.source.options.batch_size)
+        let Source { len, options: LoaderOptions { batch_size, drop_last, .. }, .. } = *self.source;
+        if drop_last { len / batch_size } else { len.div_ceil(batch_size) }
     }
 
     /// Replaces `batch` by the next one, whose memory it takes in return; `false` behind the last.

@@ -44,12 +44,6 @@ pub(super) struct Task {
 }
 
 impl Source {
-    /// The number of examples in an epoch, without those that are left out at its end.
-    pub(super) fn epoch_len(&self) -> usize {
-        let Self { len, options: LoaderOptions { batch_size, drop_last, .. }, .. } = *self;
-        if drop_last { len - len % batch_size } else { len }
-    }
-
     /// The position with an epoch's end as the next one's start.
     pub(super) fn normal(&self, position: Position) -> Position {
         let Position { epoch, example } = position;

@@ -90,13 +90,20 @@ fn a_run_goes_on_from_where_it_stopped() {
         assert_eq!(all(loader(numbers(10), AUGMENT, rest).unwrap()).unwrap(), whole[stop + 1..], "{stop}");
     }
     // From a place that a run with batches of another size stopped at, every batch is still full.
-    let odd = LoaderOptions { start: Position { epoch: 0, example: 3 }, drop_last: true, epochs: 1, ..options(4, 1) };
+    let odd = LoaderOptions { start: Position { epoch: 0, example: 5 }, drop_last: true, epochs: 1, ..options(4, 1) };
     let sizes: Vec<usize> =
         all(loader(numbers(10), "", odd).unwrap()).unwrap().iter().map(|batch| batch.labels.len()).collect();
     assert_eq!(sizes, [4]);
     // The end of an epoch is the start of the next.
     let end = LoaderOptions { start: Position { epoch: 1, example: 10 }, ..options(4, 1) };
     assert_eq!(all(loader(numbers(10), AUGMENT, end).unwrap()).unwrap(), whole[6..]);
+}
+
+#[test]
+fn an_epoch_has_so_many_batches() {
+    assert_eq!(loader(numbers(10), "", options(4, 0)).unwrap().batches_per_epoch(), 3);
+    let full = LoaderOptions { drop_last: true, ..options(4, 0) };
+    assert_eq!(loader(numbers(10), "", full).unwrap().batches_per_epoch(), 2);
 }
 
 #[test]
