@@ -6,39 +6,28 @@
 //! ```
 
 use cnn::Tensor;
+use cnn_data::{Batch, Loader, LoaderOptions, Part, Pipeline, fashion_mnist};
 use cnn_models::{LeNet, weights};
-use flate2::read::GzDecoder;
 use std::error::Error;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
-const BATCH: usize = 100;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args_os().nth(1).map_or(PathBuf::from(DEBIAN), PathBuf::from);
-    let images = read_idx(&folder.join("t10k-images-idx3-ubyte.gz"), 16)?;
-    let labels = read_idx(&folder.join("t10k-labels-idx1-ubyte.gz"), 8)?;
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    let data = fashion_mnist(folder.as_deref(), Part::Test)?;
+    let options = LoaderOptions { batch_size: 100, ..LoaderOptions::default() };
+    let mut loader = Loader::new(Arc::new(data), Pipeline::default(), options)?;
+    let [channels, height, width] = loader.shape();
     let mut model = LeNet::new(&weights::lenet()?)?;
-    let mut right = 0;
-    for (images, labels) in images.chunks(BATCH * 784).zip(labels.chunks(BATCH)) {
-        let values = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
-        let batch = Tensor::new(&[labels.len(), 1, 28, 28], values)?;
-        let logits = model.run(&batch)?.logits;
-        right +=
-            labels.iter().enumerate().filter(|(i, label)| best(logits.example(*i)) == usize::from(**label)).count();
+    let (mut batch, mut right, mut all) = (Batch::default(), 0, 0);
+    while loader.load(&mut batch)? {
+        let images = Tensor::new(&[batch.labels.len(), channels, height, width], batch.values.clone())?;
+        let logits = model.run(&images)?.logits;
+        right += batch.labels.iter().enumerate().filter(|(i, label)| best(logits.example(*i)) == **label).count();
+        all += batch.labels.len();
     }
-    println!("{right} of {} right", labels.len());
+    println!("{right} of {all} right");
     Ok(())
-}
-
-/// The data of a compressed IDX file, after a header of `header` bytes.
-fn read_idx(path: &Path, header: usize) -> Result<Vec<u8>, Box<dyn Error>> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut bytes = Vec::new();
-    GzDecoder::new(file).read_to_end(&mut bytes)?;
-    Ok(bytes.get(header..).ok_or("the file is too short")?.to_vec())
 }
 
 fn best(scores: &[f32]) -> usize {
