@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cnn-codegen", &["cnn-dsl", "cnn-ir"]),
     ("cnn-macros", &["cnn-codegen"]),
     ("cnn-runtime", &["cnn-ir"]),
+    ("cnn-train", &[]),
     ("cnn", &["cnn-ir", "cnn-macros", "cnn-runtime"]),
     ("cnn-models", &["cnn", "cnn-codegen"]),
     ("cnn-cli", &["cnn", "cnn-codegen", "cnn-dsl", "cnn-models"]),
