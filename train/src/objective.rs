@@ -1,8 +1,8 @@
 //! What a network is trained for: the weighted sum of losses of its outputs.
 
-use crate::call::{self, Argument, Cursor, Form, Value, is_word};
+use crate::call::{self, Argument, Check, Cursor, Form, Value, is_word};
 use crate::check::Parameter;
-use crate::{Error, Loss, check};
+use crate::{Error, Loss};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ use std::str::FromStr;
 /// # Ok::<(), cnn_train::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Objective {
     /// The terms; at least one.
     pub terms: Vec<Term>,
@@ -79,9 +79,9 @@ impl Objective {
         Ok(sum)
     }
 
-    /// That all values are allowed. What is read from text has been checked; of what serde reads, the losses have been.
+    /// That all values are allowed; what is read from text or by serde has been checked.
     pub fn check(&self) -> Result<(), Error> {
-        check::length("an objective without terms", self.terms.len().max(1), self.terms.len())?;
+        Parameter("objective", "terms").must(!self.terms.is_empty(), "at least one loss", &self.terms)?;
         for term in &self.terms {
             Parameter("objective", "weight").positive(term.weight)?;
             let is_name = term.output.as_deref().is_none_or(is_word);
@@ -91,6 +91,14 @@ impl Objective {
         Ok(())
     }
 }
+
+impl Check for Objective {
+    fn check(&self) -> Result<(), Error> {
+        Self::check(self)
+    }
+}
+
+checked_serde!(Objective);
 
 impl From<Loss> for Objective {
     fn from(loss: Loss) -> Self {

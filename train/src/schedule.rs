@@ -95,7 +95,7 @@ call! {
     /// `base · gamma^step`.
     /// [`ExponentialLR`](https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ExponentialLR.html).
     pub struct Exponential = "exponential" {
-        /// The factor of each step, above 0; it must be given (1 changes nothing).
+        /// The factor of each step, above 0.
         gamma: f64 = 1.0,
     }
 }

@@ -234,6 +234,7 @@ fn what_is_wrong_is_explained() {
         (error::<Objective>("-1 * mse"), "`weight` of `objective` must be a number above 0, not -1.0"),
         (error::<Objective>("mse(output = 3)"), "`output` of `mse` must be the name of an output, not 3.0"),
         (error::<Loss>("mse("), "`mse(`: expected a value at character 5, like `adam(betas = (0.9, 0.999))`"),
+        (error::<Loss>("nll(ignore_index = -1e300)"), "`ignore_index` of `nll` must be a whole number, not -1e300"),
         (error::<Loss>("nll(weight = [-1])"), "`weight` of `nll` must be a number from 0, not -1.0"),
     ] {
         assert_eq!(found, expected);
@@ -248,6 +249,7 @@ fn serde_refuses_what_the_text_refuses() {
     assert!(error::<Optimizer>(r#"{"adam": {"beta": 1}}"#).contains("unknown field `beta`"));
     assert!(error::<Optimizer>(r#"{"adam": {"eps": -1}}"#).contains("`eps` of `adam` must be a number from 0"));
     assert!(error::<Schedule>(r#"{"curve": {"constant": {}}, "warm": 1}"#).contains("unknown field `warm`"));
+    assert!(error::<Objective>(r#"{"terms": []}"#).contains("at least one loss"));
     assert!(error::<Plateau>(r#"{"best": 1, "worst": 2}"#).contains("unknown field `worst`"));
     assert_eq!(serde_json::from_str::<Optimizer>(r#"{"adam": {}}"#).unwrap(), Adam::default().into());
 }

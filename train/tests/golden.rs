@@ -4,6 +4,7 @@
 
 use cnn_train::{Clip, Distribution, Initialiser, Loss, Optimizer, Parameter, Plateau, Schedule, fans};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Float32 on both sides, in another order of rounding.
 const FLOAT32: f64 = 1e-6;
@@ -30,6 +31,8 @@ struct OptimizerRow {
     rate: f64,
     decay: f64,
     parameters: Vec<Vec<f32>>,
+    /// After the last step, by PyTorch's names.
+    state: BTreeMap<String, Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -104,8 +107,12 @@ fn optimizers_move_parameters_as_pytorch_does() {
         for (step, (gradient, expected)) in values.gradients.iter().zip(&row.parameters).enumerate() {
             let mut slots: Vec<&mut [f32]> = state.iter_mut().map(Vec::as_mut_slice).collect();
             optimizer.update(step as u64, row.rate, row.decay, &mut parameters, gradient, &mut slots).unwrap();
-            // Parameters are around 1; one that comes close to 0 keeps the rounding errors of its way there.
+            // Numbers are around 1; one that comes close to 0 keeps the rounding errors of its way there.
             assert_all_near(&format!("{} after step {step}", row.form), &parameters, expected, 0.5);
+        }
+        assert_eq!(row.state.len(), optimizer.slots(), "{}", row.form);
+        for (name, found) in optimizer.slot_names().iter().zip(&state) {
+            assert_all_near(&format!("{} {name}", row.form), found, &row.state[*name], 0.5);
         }
     }
 }

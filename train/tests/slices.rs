@@ -112,7 +112,14 @@ fn labels_that_are_no_class_are_named() {
     assert_eq!(flat(&[f32::NAN, 0.0]), "label NaN of example 0 is no class: they go from 0 to 2");
     let map = loss.value(&[0.0; 12], &[2, 3, 2], &[0.0, 0.0, 0.0, 7.0]).unwrap_err();
     assert_eq!(map.to_string(), "label 7 of example 1 at position 1 is no class: they go from 0 to 2");
-    assert_eq!(loss.value(&[0.0; 6], &[2, 3], &[-100.0, -100.0]), Err(Error::NoLabels));
+}
+
+#[test]
+fn a_batch_without_labels_has_a_sum_but_no_mean() {
+    for (form, expected) in [("nll", Err(Error::NoLabels)), ("nll(reduction = sum)", Ok(0.0))] {
+        let loss: Loss = form.parse().unwrap();
+        assert_eq!(loss.value(&[0.5; 6], &[2, 3], &[-100.0, -100.0]), expected, "{form}");
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ macro_rules! call {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-        // `remote` leaves reading and writing as plain functions, so that what is read can be checked below.
+        // See `checked_serde`.
         #[serde(default, deny_unknown_fields, remote = "Self")]
         pub struct $Type {
             $($(#[$field_doc])* pub $field: $kind,)*
@@ -142,7 +142,7 @@ macro_rules! call {
                 $name
             }
 
-            #[allow(unused_mut, unused_variables, clippy::let_and_return, clippy::vec_init_then_push)]
+            #[allow(unused_mut, unused_variables)]
             fn arguments(&self) -> Vec<(&'static str, String)> {
                 let default = Self::default();
                 let mut arguments = Vec::new();
@@ -153,20 +153,7 @@ macro_rules! call {
             }
         }
 
-        impl serde::Serialize for $Type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $Type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let made = Self::deserialize(deserializer)?;
-                $crate::call::Check::check(&made).map_err(serde::de::Error::custom)?;
-                Ok(made)
-            }
-        }
-
+        checked_serde!($Type);
         call_text!($Type);
     };
 }
@@ -225,6 +212,26 @@ macro_rules! calls {
         })*
 
         call_text!($Type);
+    };
+}
+
+/// serde's traits of a type that derives them with `remote = "Self"`: that leaves reading and writing as plain functions, so
+/// that what is read can be checked here.
+macro_rules! checked_serde {
+    ($Type:ident) => {
+        impl serde::Serialize for $Type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $Type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let made = Self::deserialize(deserializer)?;
+                $crate::call::Check::check(&made).map_err(serde::de::Error::custom)?;
+                Ok(made)
+            }
+        }
     };
 }
 

@@ -62,7 +62,7 @@ impl CrossEntropy {
         mut gradient: Option<&mut [f32]>,
     ) -> Result<f64, Error> {
         let labels = Labels::new("cross_entropy", shape, target, &self.weight, self.ignore_index)?;
-        let divisor = self.reduction.divisor(labels.total_weight()?);
+        let divisor = labels.divisor(self.reduction)?;
         let all_weights: f64 = (0..labels.classes).map(|class| labels.weight(class)).sum();
         let spread = self.label_smoothing / labels.classes as f64;
         let kept = 1.0 - self.label_smoothing;
@@ -70,11 +70,11 @@ impl CrossEntropy {
         let mut sum = 0.0;
         for position in 0..target.len() {
             let Some(label) = labels.at(position)? else { continue };
-            let logit = |class: usize| f64::from(output[labels.index(position, class)]);
+            let start = labels.index(position, 0);
+            let logit = |class: usize| f64::from(output[start + class * labels.inner]);
             let classes = 0..labels.classes;
-            // NaN wins, so that a broken output gives a broken loss.
-            let max =
-                classes.clone().map(logit).fold(f64::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a });
+            // `max` passes over NaN; the exponentials below do not.
+            let max = classes.clone().map(logit).fold(f64::NEG_INFINITY, f64::max);
             let log_sum = max + classes.clone().map(|class| (logit(class) - max).exp()).sum::<f64>().ln();
             let of_label = kept * labels.weight(label);
             sum += of_label * (log_sum - logit(label));
@@ -86,7 +86,7 @@ impl CrossEntropy {
                 let probability = (logit(class) - log_sum).exp();
                 let wanted = spread * labels.weight(class) + if class == label { of_label } else { 0.0 };
                 let slope = (of_label + spread * all_weights) * probability - wanted;
-                gradient[labels.index(position, class)] = (slope / divisor) as f32;
+                gradient[start + class * labels.inner] = (slope / divisor) as f32;
             }
         }
         Ok(sum / divisor)
@@ -102,7 +102,7 @@ impl Nll {
         mut gradient: Option<&mut [f32]>,
     ) -> Result<f64, Error> {
         let labels = Labels::new("nll", shape, target, &self.weight, self.ignore_index)?;
-        let divisor = self.reduction.divisor(labels.total_weight()?);
+        let divisor = labels.divisor(self.reduction)?;
         fill_zero(&mut gradient);
         let mut sum = 0.0;
         for position in 0..target.len() {
@@ -162,13 +162,16 @@ impl<'a> Labels<'a> {
         Err(Error::Label { example, position, label, classes: self.classes })
     }
 
-    /// The sum of the weights of all labels that count.
-    fn total_weight(&self) -> Result<f64, Error> {
+    /// What the sum of all losses is divided by: for the mean, the weights of all labels that count.
+    fn divisor(&self, reduction: Reduction) -> Result<f64, Error> {
         let mut total = 0.0;
         for position in 0..self.target.len() {
             total += self.at(position)?.map_or(0.0, |label| self.weight(label));
         }
-        if total > 0.0 { Ok(total) } else { Err(Error::NoLabels) }
+        match reduction {
+            Reduction::Mean if total == 0.0 => Err(Error::NoLabels),
+            reduction => Ok(reduction.divisor(total)),
+        }
     }
 
     fn weight(&self, class: usize) -> f64 {

@@ -64,7 +64,8 @@ impl Loss {
     /// # Errors
     ///
     /// Slices and shapes that do not fit together, class weights of another number than the classes, a label that is no
-    /// class, and a batch without a label that counts (where PyTorch gives NaN).
+    /// class, and the mean over a batch without a label that counts (where PyTorch gives NaN). What is in `gradient` then is
+    /// not specified.
     pub fn value_and_gradient(
         &self,
         output: &[f32],

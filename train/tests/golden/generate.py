@@ -20,7 +20,7 @@ STEPS = 12
 
 def numbers(count, seed, scale=1.0):
     """Numbers that look random, the same everywhere, and that float32 holds exactly."""
-    return [round(scale * math.sin(1.7 * i * i + 2.3 * i + seed) * 64) / 64 for i in range(count)]
+    return [scale * round(math.sin(1.7 * i * i + 2.3 * i + seed) * 64) / 64 for i in range(count)]
 
 
 START = numbers(7, 1, 2.0)
@@ -134,6 +134,7 @@ LOSSES = [
 CLIPS = [
     ("norm(1)", numbers(9, 3), lambda p: nn.utils.clip_grad_norm_([p], 1.0)),
     ("norm(max = 50)", numbers(9, 3), lambda p: nn.utils.clip_grad_norm_([p], 50.0)),
+    ("norm(max = 1e-4)", numbers(9, 3, 2.0**-12), lambda p: nn.utils.clip_grad_norm_([p], 1e-4)),
     ("value(max = 0.4)", numbers(9, 3), lambda p: nn.utils.clip_grad_value_([p], 0.4)),
 ]
 
@@ -166,16 +167,22 @@ LAYERS = [
 ]
 
 
+def nine_digits(tensor):
+    """What float32 needs to be read back to the same bits."""
+    return [float(f"{x:.9g}") for x in tensor.flatten().tolist()]
+
+
 def run_optimizer(make, rate):
     parameter = nn.Parameter(torch.tensor(START))
     optimizer = make([parameter])
     assert optimizer.param_groups[0]["lr"] == rate
-    states = []
+    steps = []
     for gradient in GRADIENTS:
         parameter.grad = torch.tensor(gradient)
         optimizer.step()
-        states.append([float(f"{x:.9g}") for x in parameter.tolist()])
-    return states
+        steps.append(nine_digits(parameter))
+    state = {name: nine_digits(slot) for name, slot in optimizer.state[parameter].items() if name != "step" and slot is not None}
+    return {"parameters": steps, "state": state}
 
 
 def run_schedule(make, base, metrics=None):
@@ -209,8 +216,8 @@ def run_loss(form, shape, labels, function):
         t = torch.tensor(target).reshape([shape[0], *shape[2:]])
     value = function(x, t)
     value.backward()
-    gradient = [float(f"{g:.9g}") for g in x.grad.flatten().tolist()]
-    return {"form": form, "shape": shape, "output": output, "target": target, "value": value.item(), "gradient": gradient}
+    value = {"value": value.item(), "gradient": nine_digits(x.grad)}
+    return {"form": form, "shape": shape, "output": output, "target": target, **value}
 
 
 def run_clip(form, gradients, clip):
@@ -261,7 +268,7 @@ values = {
     "start": START,
     "gradients": GRADIENTS,
     "optimizers": [
-        {"form": form, "rate": rate, "decay": decay, "parameters": run_optimizer(make, rate)}
+        {"form": form, "rate": rate, "decay": decay, **run_optimizer(make, rate)}
         for form, rate, decay, make in OPTIMIZERS
     ],
     "schedules": [{"form": form, "base": base, "rates": run_schedule(make, base)} for form, base, make in SCHEDULES],
