@@ -188,8 +188,10 @@ impl Initialiser {
                 }
             }
             Distribution::Normal { std } => {
-                for (index, value) in values.iter_mut().enumerate() {
-                    *value = (std * random.normal(index as u64)) as f32;
+                for (pair, values) in values.chunks_mut(2).enumerate() {
+                    for (value, normal) in values.iter_mut().zip(random.normals(pair as u64)) {
+                        *value = (std * normal) as f32;
+                    }
                 }
             }
         }
