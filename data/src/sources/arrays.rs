@@ -27,15 +27,14 @@ impl Arrays {
     pub fn new(shape: [usize; 3], values: Vec<f32>, labels: Vec<usize>, classes: Vec<String>) -> Result<Self, Error> {
         check_lengths(shape, values.len(), labels.len())?;
         check_labels(labels.iter().copied(), classes.len())?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        if let Some((place, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
             let size = elements(shape);
-            let (index, at) = (at / size, at % size);
+            let (index, at) = (place / size, place % size);
             let (channel, pixel) = (at / (shape[1] * shape[2]), at % (shape[1] * shape[2]));
             let problem = format!(
-                "the value of channel {channel}, row {}, column {} is {}",
+                "the value of channel {channel}, row {}, column {} is {value}",
                 pixel / shape[2],
-                pixel % shape[2],
-                values[index * size + at]
+                pixel % shape[2]
             );
             let error = Error::array(problem, "replace it, or leave the example out");
             return Err(error.of_example(|| format!("example {index}")));

@@ -8,8 +8,8 @@
 use super::channels::ChannelMap;
 use super::conv2d_plan::Plan;
 use super::copy::{Fill, FillFn, fill_of};
-use super::tile::{LINE, Tile};
-use crate::buffer::Buffer;
+use super::tile::Tile;
+use crate::buffer::{Buffer, LINE};
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::gemm::{cut, round_up};
 use crate::engine::kernels::{Call, Kernel};

@@ -4,6 +4,7 @@
 //! is summed in the order of taps and channels, whatever the tile's size, so results do not depend on how a map is cut
 //! into tiles.
 
+use crate::buffer::LINE;
 use crate::engine::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::simd::{Avx2, Avx512};
@@ -56,9 +57,6 @@ pub(crate) struct Tiles {
     halved: &'static [&'static [TileFn]],
     plain: [&'static [&'static [TileFn]]; STRIDES.len()],
 }
-
-/// Floats of a cache line.
-pub(crate) const LINE: usize = 16;
 
 /// Floats from a pixel to the next in plain input.
 pub(crate) const STRIDES: [usize; 3] = [1, 2, 4];

@@ -8,9 +8,9 @@
 //! What is transformed together stays in the second-level cache. Where there are enough tiles, each task takes a block
 //! of them through all steps; where there are few, all threads transform all tiles and then share the output channels.
 
-use super::tile::{LINE, Tile, Tiles};
+use super::tile::{Tile, Tiles};
 use super::winograd_transform::{Grid, InputTiles, OutputTiles, Transforms, WeightGroup};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, LINE};
 use crate::engine::fold::Unpacked;
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::gemm::{cut, round_up};
