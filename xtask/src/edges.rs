@@ -7,14 +7,15 @@ use std::path::Path;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("cnn-ir", &[]),
     ("cnn-data", &[]),
-    ("cnn-dsl", &["cnn-ir"]),
+    ("cnn-dsl", &["cnn-ir", "cnn-recipe"]),
     ("cnn-codegen", &["cnn-dsl", "cnn-ir"]),
     ("cnn-macros", &["cnn-codegen"]),
     ("cnn-runtime", &["cnn-ir"]),
-    ("cnn-train", &[]),
+    ("cnn-recipe", &[]),
+    ("cnn-train", &["cnn-data", "cnn-ir", "cnn-recipe", "cnn-runtime"]),
     ("cnn", &["cnn-ir", "cnn-macros", "cnn-runtime"]),
     ("cnn-models", &["cnn", "cnn-codegen"]),
-    ("cnn-cli", &["cnn", "cnn-codegen", "cnn-dsl", "cnn-models"]),
+    ("cnn-cli", &["cnn", "cnn-codegen", "cnn-data", "cnn-dsl", "cnn-models", "cnn-recipe", "cnn-train"]),
 ];
 
 /// Crates that only look at the others; nothing may depend on them.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What [`ReduceOnPlateau`] has seen: part of a checkpoint. For every other curve it changes nothing.
 ///
 /// ```
-/// use cnn_train::{Plateau, Schedule};
+/// use cnn_recipe::{Plateau, Schedule};
 ///
 /// let schedule: Schedule = "reduce_on_plateau(factor = 0.5, patience = 1)".parse()?;
 /// let mut plateau = Plateau::default();
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 ///     plateau.observe(&schedule, loss);
 /// }
 /// assert_eq!(plateau.rate(&schedule, 0.1, 4), 0.05);
-/// # Ok::<(), cnn_train::Error>(())
+/// # Ok::<(), cnn_recipe::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! Each loss' gradient against central differences.
 
-use cnn_train::Loss;
+use cnn_recipe::Loss;
 
 /// Differences from `x` this far away; exact in float32 for the outputs below.
 const STEP: f32 = 1.0 / 1024.0;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_train::{Clip, Distribution, Initialiser, Loss, Optimizer, Parameter, Plateau, Schedule, fans};
+use cnn_recipe::{Clip, Distribution, Initialiser, Loss, Optimizer, Parameter, Plateau, Schedule, fans};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

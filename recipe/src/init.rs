@@ -12,7 +12,7 @@ calls! {
     /// parameters are filled nor other parameters change them. They are not PyTorch's random numbers.
     ///
     /// ```
-    /// use cnn_train::{Distribution, Initialiser, Parameter};
+    /// use cnn_recipe::{Distribution, Initialiser, Parameter};
     ///
     /// let he: Initialiser = "kaiming_normal(mode = fan_out)".parse()?;
     /// let shape = [64, 3, 7, 7];
@@ -23,7 +23,7 @@ calls! {
     /// he.fill(7, "conv1.weight", Parameter::Weight, &shape, &mut weights)?;
     /// let mean_square = weights.iter().map(|w| w * w).sum::<f32>() / weights.len() as f32;
     /// assert!((mean_square.sqrt() / std as f32 - 1.0).abs() < 0.05);
-    /// # Ok::<(), cnn_train::Error>(())
+    /// # Ok::<(), cnn_recipe::Error>(())
     /// ```
     pub enum Initialiser("initialiser") {
         /// What PyTorch's layers do by themselves.
@@ -256,7 +256,7 @@ impl Nonlinearity {
 /// two axes. PyTorch has the same rule for transposed convolutions, whose axes 0 and 1 are the other way round.
 ///
 /// ```
-/// assert_eq!(cnn_train::fans(&[64, 3, 7, 7]), Some((147, 3136)));
+/// assert_eq!(cnn_recipe::fans(&[64, 3, 7, 7]), Some((147, 3136)));
 /// ```
 pub fn fans(shape: &[usize]) -> Option<(usize, usize)> {
     let [rows, columns, kernel @ ..] = shape else { return None };

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// A weighted sum of losses, of one output or of several.
 ///
 /// ```
-/// use cnn_train::{Head, Objective};
+/// use cnn_recipe::{Head, Objective};
 ///
 /// let objective: Objective = "mse + 0.5 * l1(output = aux)".parse()?;
 /// assert_eq!(objective.terms[1].output.as_deref(), Some("aux"));
@@ -22,7 +22,7 @@ use std::str::FromStr;
 ///     Head { output: &[1.0, 1.0], shape: &shape, target: &[0.0, 2.0], gradient: &mut aux },
 /// ])?;
 /// assert_eq!((value, main, aux), (0.5 + 0.5, [1.0, 0.0], [0.25, -0.25]));
-/// # Ok::<(), cnn_train::Error>(())
+/// # Ok::<(), cnn_recipe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_train::*;
+use cnn_recipe::*;
 use proptest::prelude::*;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;

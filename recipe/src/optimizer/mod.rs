@@ -16,7 +16,7 @@ calls! {
     /// An optimizer, each as [PyTorch](https://docs.pytorch.org/docs/stable/optim.html) defines it.
     ///
     /// ```
-    /// use cnn_train::{Adam, Optimizer};
+    /// use cnn_recipe::{Adam, Optimizer};
     ///
     /// let adam: Optimizer = "adam(betas = (0.9, 0.99))".parse()?;
     /// assert_eq!(adam, Adam { betas: (0.9, 0.99), ..Adam::default() }.into());
@@ -27,7 +27,7 @@ calls! {
     /// let (mut mean, mut square) = ([0.0; 2], [0.0; 2]);
     /// adam.update(0, 0.1, 0.0, &mut parameters, &gradients, &mut [&mut mean, &mut square])?;
     /// assert_eq!(parameters, [0.9, 2.1]);
-    /// # Ok::<(), cnn_train::Error>(())
+    /// # Ok::<(), cnn_recipe::Error>(())
     /// ```
     pub enum Optimizer("optimizer") {
         /// Stochastic gradient descent.
@@ -128,8 +128,8 @@ impl Optimizer {
 /// That a learning rate is a number above 0.
 ///
 /// ```
-/// assert!(cnn_train::check_rate(1e-3).is_ok());
-/// assert!(cnn_train::check_rate(0.0).is_err());
+/// assert!(cnn_recipe::check_rate(1e-3).is_ok());
+/// assert!(cnn_recipe::check_rate(0.0).is_err());
 /// ```
 pub fn check_rate(rate: f64) -> Result<(), Error> {
     if rate > 0.0 && rate.is_finite() { Ok(()) } else { Err(Error::Rate { rate }) }

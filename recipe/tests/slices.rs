@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_train::{
+use cnn_recipe::{
     CHUNK, Clip, Error, Group, Initialiser, Loss, Optimizer, Parameter, WeightDecay, sum_of_squares, total_norm,
 };
 

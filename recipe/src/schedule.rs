@@ -14,11 +14,11 @@ use std::str::FromStr;
 /// resumed needs no history; the one exception is [`ReduceOnPlateau`], whose history is a [`Plateau`](crate::Plateau).
 ///
 /// ```
-/// use cnn_train::Schedule;
+/// use cnn_recipe::Schedule;
 ///
 /// let schedule: Schedule = "warmup(4, start_factor = 0.25) -> step(10, gamma = 0.5)".parse()?;
 /// assert_eq!([0, 2, 4, 13, 14].map(|step| schedule.rate(0.8, step)), [0.2, 0.5, 0.8, 0.8, 0.4]);
-/// # Ok::<(), cnn_train::Error>(())
+/// # Ok::<(), cnn_recipe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

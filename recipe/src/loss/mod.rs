@@ -12,7 +12,7 @@ calls! {
     /// A loss, each as [PyTorch](https://docs.pytorch.org/docs/stable/nn.html#loss-functions) defines it.
     ///
     /// ```
-    /// use cnn_train::{CrossEntropy, Loss};
+    /// use cnn_recipe::{CrossEntropy, Loss};
     ///
     /// let loss: Loss = "cross_entropy(ignore_index = -1)".parse()?;
     /// assert_eq!(loss, CrossEntropy { ignore_index: -1, ..CrossEntropy::default() }.into());
@@ -23,7 +23,7 @@ calls! {
     /// let value = loss.value_and_gradient(&logits, &[2, 3], &labels, &mut gradient)?;
     /// assert!((value - 3f64.ln()).abs() < 1e-12);
     /// assert!((gradient[1] + 2.0 / 3.0).abs() < 1e-6 && gradient[3] == 0.0);
-    /// # Ok::<(), cnn_train::Error>(())
+    /// # Ok::<(), cnn_recipe::Error>(())
     /// ```
     pub enum Loss("loss") {
         /// Logits against labels.

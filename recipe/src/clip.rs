@@ -8,13 +8,13 @@ calls! {
     /// How gradients are clipped before the optimizer sees them: `norm(1.0)` or `value(0.5)`.
     ///
     /// ```
-    /// use cnn_train::Clip;
+    /// use cnn_recipe::Clip;
     ///
     /// let clip: Clip = "norm(max = 1)".parse()?;
     /// let mut gradients = [3.0, 4.0];
     /// assert_eq!(clip.apply(&mut gradients), 5.0);
     /// assert!((gradients[1] - 0.8).abs() < 1e-6);
-    /// # Ok::<(), cnn_train::Error>(())
+    /// # Ok::<(), cnn_recipe::Error>(())
     /// ```
     pub enum Clip("way of clipping") {
         /// By the norm of all gradients together.

@@ -9,14 +9,14 @@ call! {
     /// Weight decay, and whether norms' parameters and biases have it: `weight_decay(5e-4, true)`.
     ///
     /// ```
-    /// use cnn_train::WeightDecay;
+    /// use cnn_recipe::WeightDecay;
     ///
     /// let decay: WeightDecay = "weight_decay(0.01, exclude_norms_and_biases = true)".parse()?;
     /// let parameters = [("0.weight", &[8, 1, 3, 3][..]), ("0.bias", &[8]), ("1.weight", &[8]), ("1.bias", &[8])];
     /// let groups = decay.groups(parameters);
     /// assert_eq!((groups[0].range.clone(), groups[0].decay), (0..72, 0.01));
     /// assert_eq!((groups[1].range.clone(), groups[1].decay), (72..96, 0.0));
-    /// # Ok::<(), cnn_train::Error>(())
+    /// # Ok::<(), cnn_recipe::Error>(())
     /// ```
     pub struct WeightDecay = "weight_decay" {
         /// The decay, 0 or more.
