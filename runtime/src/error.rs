@@ -136,6 +136,15 @@ pub enum Error {
         found: usize,
     },
 
+    /// Training that diverges, or a batch that holds no numbers.
+    #[error("{what} not finite; that begins in {place}; try a lower learning rate, or clip the gradients")]
+    NotFinite {
+        /// What is not finite.
+        what: &'static str,
+        /// The input, the layer or the gradient where that begins.
+        place: String,
+    },
+
     /// An instruction set that was asked for and cannot be had.
     #[error("the instruction set `{name}` {reason}; this CPU has: {available}")]
     Isa {

@@ -20,6 +20,7 @@ mod guard;
 pub mod passes;
 mod session;
 mod tensor;
+pub mod training;
 mod weights;
 
 pub use arena::Arena;

@@ -421,7 +421,7 @@ fn is_counter(name: &str) -> bool {
 const MAX_CANDIDATES: usize = 1000;
 
 /// The candidate with the smallest edit distance, if that is small for the name's length.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= name.len() / 3 && candidate.len() <= 200)

@@ -354,13 +354,13 @@ fn sources(graph: &Graph, node: NodeIndex) -> (Vec<NodeIndex>, Vec<String>) {
     (inputs, parameters)
 }
 
-pub(super) fn error(place: &str, reason: &str) -> Error {
+pub(crate) fn error(place: &str, reason: &str) -> Error {
     Error::Graph { place: place.to_owned(), reason: reason.to_owned() }
 }
 
 /// Makes an output of an input.
 #[derive(Debug)]
-struct Copy;
+pub(crate) struct Copy;
 
 impl Kernel for Copy {
     fn in_place(&self) -> bool {

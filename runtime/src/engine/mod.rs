@@ -3,20 +3,20 @@
 mod assign;
 mod collapse;
 mod cost;
-mod drafts;
+pub(crate) mod drafts;
 mod fold;
 mod isa;
-mod kernels;
+pub(crate) mod kernels;
 mod layout;
 mod limit;
 mod peak;
-mod place;
+pub(crate) mod place;
 mod plan;
-mod program;
-mod select;
-mod simd;
+pub(crate) mod program;
+pub(crate) mod select;
+pub(crate) mod simd;
 mod target;
-mod threads;
+pub(crate) mod threads;
 mod tuning;
 
 pub use collapse::{ProgramOp, ProgramOutput, collapse};

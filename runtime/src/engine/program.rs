@@ -243,6 +243,31 @@ impl Program {
         Ok(instants.windows(2).map(|pair| pair[1] - pair[0]).collect())
     }
 
+    /// Runs the steps until `observe`, which is given each one's name and output, finds something.
+    pub(crate) fn run_until<T>(
+        &self,
+        inputs: &[&Tensor],
+        batch: usize,
+        memory: &mut Memory,
+        threads: &Threads,
+        mut observe: impl FnMut(&str, &[f32]) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
+        memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
+        let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
+        for step in &self.steps {
+            let count = step.examples(batch);
+            for first in (0..batch).step_by(count) {
+                let examples = Examples { batch, first, count };
+                step.run(inputs, examples, arena, scratch, threads);
+                if let Some(found) = observe(&step.name, &arena[examples.of(&step.output)]) {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Runs all steps; `observe` is called before the first and after each, and costs nothing when it does nothing.
     fn run_observed(
         &self,

@@ -108,6 +108,18 @@ impl LayerGraph {
     /// # Errors
     /// More axes, inputs or parameters than Luminal can count.
     pub fn from_network(network: &Network) -> Result<Self, BuildError> {
+        Self::lower(network, false)
+    }
+
+    /// The Luminal graph of a network with what exists in training only.
+    ///
+    /// # Errors
+    /// More axes, inputs or parameters than Luminal can count.
+    pub fn for_training(network: &Network) -> Result<Self, BuildError> {
+        Self::lower(network, true)
+    }
+
+    fn lower(network: &Network, trains: bool) -> Result<Self, BuildError> {
         let mut graph = Self::default();
         let mut nodes: Vec<Option<NodeIndex>> = Vec::with_capacity(network.inputs.len() + network.layers.len());
         for (index, input) in network.inputs.iter().enumerate() {
@@ -124,9 +136,9 @@ impl LayerGraph {
         }
         let mut owned: BTreeMap<usize, Vec<NodeIndex>> = BTreeMap::new();
         for index in 0..network.layers.len() {
-            nodes.push(graph.lower_layer(network, index, &nodes, &mut owned)?);
+            nodes.push(graph.lower_layer(network, index, trains, &nodes, &mut owned)?);
         }
-        for output in network.outputs.iter().filter(|output| !output.train_only) {
+        for output in network.outputs.iter().filter(|output| trains || !output.train_only) {
             let Some(node) = nodes.get(output.value.index()).copied().flatten() else { continue };
             graph.graph.retrieve_tensors(node);
             let shape = network.shape(output.value).clone();
@@ -140,6 +152,7 @@ impl LayerGraph {
         &mut self,
         network: &Network,
         index: usize,
+        trains: bool,
         nodes: &[Option<NodeIndex>],
         owned: &mut BTreeMap<usize, Vec<NodeIndex>>,
     ) -> Result<Option<NodeIndex>, BuildError> {
@@ -148,7 +161,7 @@ impl LayerGraph {
         let owner_path = network.path(owner);
         let tensors = op.parameters();
         let named = tensors.iter().map(|tensor| (format!("{owner_path}.{}", tensor.name), &tensor.shape));
-        if *train_only {
+        if *train_only && !trains {
             self.train_only.extend(named.map(|(name, _)| name));
             return Ok(None);
         }

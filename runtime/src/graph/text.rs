@@ -2,6 +2,7 @@
 
 use super::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order};
 use crate::engine::ProgramOutput;
+use crate::training::{GradientOp, LossOp, UpdateOp};
 use luminal::graph::Graph;
 use luminal::op::{Add, Constant, Contiguous, Exp2, LessThan, Log2, MaxReduce, Mod, Mul, Recip, Sin, Sqrt, SumReduce};
 use luminal::prelude::{BatchedMatMul2D, NodeIndex, ShapeTracker};
@@ -49,6 +50,15 @@ fn output_sizes(graph: &Graph, node: NodeIndex) -> Option<Vec<String>> {
     }
     if let Some(LayerOp { shape, .. }) = op.downcast_ref() {
         return Some(after_batch(shape));
+    }
+    if let Some(LossOp { shape, .. }) = op.downcast_ref() {
+        return Some(after_batch(shape));
+    }
+    if let Some(gradient) = op.downcast_ref::<GradientOp>() {
+        return gradient.shape().map(|shape| after_batch(shape));
+    }
+    if op.is::<UpdateOp>() {
+        return None;
     }
     if let Some(ParameterOp { shape, .. }) = op.downcast_ref() {
         return Some(shape.iter().map(usize::to_string).collect());

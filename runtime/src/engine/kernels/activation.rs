@@ -70,6 +70,10 @@ impl Epilogue {
         (!rest.is_empty()).then_some(Chain(rest))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn apply(&self, data: &mut [f32]) {
         Chain(&self.0).apply(data);
     }

@@ -1,0 +1,421 @@
+//! Convolutions, their transposes, and the gradients of both.
+//!
+//! A convolution takes the larger value to the smaller, its transpose and its input's gradient take the smaller to the
+//! larger, and the weights' gradient is the correlation of the two (Dumoulin and Visin, "A guide to convolution arithmetic
+//! for deep learning", 2016). The rows that a row of outputs reads are copied with zeros around them, except where
+//! no output reads beyond an end.
+
+use super::super::state::Slot;
+use super::Memory;
+use super::taps::{Class, Geometry};
+use super::tile::{MOST, Tile, TileFn, tile_of, tile_sizes};
+use crate::Error;
+use crate::engine::kernels::activation::Epilogue;
+use crate::engine::kernels::{Call, Kernel};
+use crate::engine::select::Layer;
+use crate::engine::threads::Shared;
+use cnn_ir::ops::{ConvSpec, ConvTransposeSpec, PadMode};
+use std::fmt;
+
+pub(crate) use super::conv_weights::WeightGradient;
+
+/// Elements of the copied rows that a task works on: about half of a second-level cache.
+const PATCH: usize = 1 << 17;
+
+/// Places that a task has at least, where a row has as many.
+const MIN_PLACES: usize = 24;
+
+/// One value from another through a convolution's weights, in either direction.
+pub(crate) struct Conv {
+    name: &'static str,
+    /// Sizes of the value that is read and of the one that is made.
+    input: [usize; 3],
+    output: [usize; 3],
+    groups: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+    weight: Slot,
+    bias: Option<Slot>,
+    /// Distances in the weights from one group, output channel and input channel to the next.
+    w_group: usize,
+    w_output: usize,
+    w_input: usize,
+    parts: Vec<Part>,
+    lanes: usize,
+    epilogue: Epilogue,
+}
+
+/// A class of outputs with what its tasks need to know.
+struct Part {
+    class: Class,
+    /// Places of a row that a task makes at most.
+    places: usize,
+    tile: [usize; 2],
+    code: [[TileFn; MOST]; MOST],
+    /// Whether the input is read where it lies.
+    direct: bool,
+    /// Where each row that a tap reads begins, from the row of the output on; in the order of the taps.
+    rows: Vec<[isize; 2]>,
+    /// For each row its first tap, and the number of all taps.
+    first_taps: Vec<usize>,
+    /// Elements of a copied row and of all of a channel's.
+    row: usize,
+    patch: usize,
+    /// The distances of each tap in what is read and in the weights.
+    taps: Vec<[usize; 2]>,
+}
+
+impl Conv {
+    pub fn new<const D: usize, const S: usize>(
+        spec: &ConvSpec<D, S>,
+        layer: &Layer<'_>,
+        memory: &Memory,
+    ) -> Result<Self, Error> {
+        check(spec, layer)?;
+        let geometry = Geometry::new(spec, layer)?;
+        Self::gather("conv", &geometry, layer, memory, true)
+    }
+
+    pub fn input_gradient<const D: usize, const S: usize>(
+        spec: &ConvSpec<D, S>,
+        layer: &Layer<'_>,
+        memory: &Memory,
+    ) -> Result<Self, Error> {
+        check(spec, layer)?;
+        let geometry = Geometry::new(spec, layer)?;
+        Self::scatter("conv input gradient", &geometry, layer, memory, false)
+    }
+
+    pub fn transposed<const D: usize, const S: usize>(
+        spec: &ConvTransposeSpec<D, S>,
+        layer: &Layer<'_>,
+        memory: &Memory,
+    ) -> Result<Self, Error> {
+        let geometry = Geometry::transposed(spec, layer)?;
+        Self::scatter("conv_transpose", &geometry, layer, memory, true)
+    }
+
+    pub fn transposed_input<const D: usize, const S: usize>(
+        spec: &ConvTransposeSpec<D, S>,
+        layer: &Layer<'_>,
+        memory: &Memory,
+    ) -> Result<Self, Error> {
+        let geometry = Geometry::transposed(spec, layer)?;
+        Self::gather("conv_transpose input gradient", &geometry, layer, memory, false)
+    }
+
+    /// From the larger value to the smaller; weights are `[smaller's channels, larger's of a group, taps]`.
+    fn gather(
+        name: &'static str,
+        geometry: &Geometry,
+        layer: &Layer<'_>,
+        memory: &Memory,
+        is_forward: bool,
+    ) -> Result<Self, Error> {
+        let (inputs, outputs) = (geometry.channels / geometry.groups, geometry.places_channels / geometry.groups);
+        let taps = geometry.kernel_taps();
+        Self::make(
+            name,
+            [geometry.sizes, geometry.places],
+            [geometry.groups, inputs, outputs],
+            [outputs * inputs * taps, inputs * taps, taps],
+            vec![geometry.gather()],
+            layer,
+            memory,
+            is_forward,
+        )
+    }
+
+    /// From the smaller value to the larger.
+    fn scatter(
+        name: &'static str,
+        geometry: &Geometry,
+        layer: &Layer<'_>,
+        memory: &Memory,
+        is_forward: bool,
+    ) -> Result<Self, Error> {
+        let (inputs, outputs) = (geometry.places_channels / geometry.groups, geometry.channels / geometry.groups);
+        let taps = geometry.kernel_taps();
+        Self::make(
+            name,
+            [geometry.places, geometry.sizes],
+            [geometry.groups, inputs, outputs],
+            [inputs * outputs * taps, taps, outputs * taps],
+            geometry.scatter(),
+            layer,
+            memory,
+            is_forward,
+        )
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn make(
+        name: &'static str,
+        [mut input, mut output]: [[usize; 3]; 2],
+        [groups, inputs, outputs]: [usize; 3],
+        [w_group, w_output, w_input]: [usize; 3],
+        mut classes: Vec<Class>,
+        layer: &Layer<'_>,
+        memory: &Memory,
+        is_forward: bool,
+    ) -> Result<Self, Error> {
+        // A pointwise convolution has one long row.
+        if let [class] = &mut classes[..]
+            && class.taps.len() == 1
+            && input == output
+            && class.stays_within(input)
+        {
+            let elements = input.iter().product();
+            (input, output, class.count) = ([1, 1, elements], [1, 1, elements], [1, 1, elements]);
+        }
+        let lanes = layer.isa.lanes();
+        let parts = classes.into_iter().map(|class| Part::new(class, input, inputs, outputs, layer)).collect();
+        let (bias, epilogue) = match is_forward {
+            true => (memory.optional(layer, "bias"), layer.epilogue()),
+            false => (None, Epilogue::new(&[], layer.isa)),
+        };
+        let weight = memory.value(layer, "weight")?;
+        let is_whole = weight.len() == groups * w_group && bias.as_ref().is_none_or(|b| b.len() == groups * outputs);
+        if !is_whole {
+            return Err(layer.error("its parameters do not have its sizes"));
+        }
+        Ok(Self {
+            name,
+            input,
+            output,
+            groups,
+            inputs,
+            outputs,
+            weight,
+            bias,
+            w_group,
+            w_output,
+            w_input,
+            parts,
+            lanes,
+            epilogue,
+        })
+    }
+
+    /// One part's places of a row, from `first` on, of a block of examples.
+    ///
+    /// # Safety
+    /// `input` is the block's input, `output` its output, of which nobody else touches these places; `patch` has room for the
+    /// rows of a group's channels.
+    unsafe fn places(
+        &self,
+        part: &Part,
+        [d, h, first]: [usize; 3],
+        input: &[f32],
+        output: &Shared<'_>,
+        patch: &mut [f32],
+    ) {
+        let (lanes, class) = (self.lanes, &part.class);
+        let count = part.places.min(class.count[2] - first);
+        let [channel_in, channel_out] = [self.input, self.output].map(|sizes| sizes.iter().product::<usize>() * lanes);
+        let place = |axis: usize, m: usize| class.start[axis] + m * class.step[axis];
+        let row_out = (place(0, d) * self.output[1] + place(1, h)) * self.output[2] + place(2, first);
+        // SAFETY: reading alone; nobody writes parameters while kernels of other kinds run.
+        let (weight, bias) = unsafe { (self.weight.get(), self.bias.as_ref().map(|bias| bias.get())) };
+        // Rows beyond the ends are left out where they come first or last.
+        let base = [d * class.input_step[0], h * class.input_step[1]];
+        let is_inside = |row: &[isize; 2]| {
+            (0..2).all(|axis| (0..self.input[axis] as isize).contains(&(base[axis] as isize + row[axis])))
+        };
+        let used = match (part.rows.iter().position(is_inside), part.rows.iter().rposition(is_inside)) {
+            (Some(first), Some(last)) => first..last + 1,
+            _ => 0..0,
+        };
+        let taps = &part.taps[part.first_taps[used.start]..part.first_taps[used.end]];
+        for group in 0..self.groups {
+            let from = &input[group * self.inputs * channel_in..][..self.inputs * channel_in];
+            let (x, x_channel) = if part.direct {
+                let at = (base[0] * self.input[1] + base[1]) * self.input[2] + first * class.input_step[2];
+                (from[at * lanes..].as_ptr(), channel_in)
+            } else {
+                self.copy_rows(part, used.clone(), base, first, from, patch);
+                (patch.as_ptr(), part.patch)
+            };
+            let mut o = 0;
+            while o < self.outputs {
+                let outputs = part.tile[1].min(self.outputs - o);
+                let channel = group * self.outputs + o;
+                let mut p = 0;
+                while p < count {
+                    let places = part.tile[0].min(count - p);
+                    let y = channel * channel_out + (row_out + p * class.step[2]) * lanes;
+                    let tile = Tile {
+                        channels: self.inputs,
+                        // SAFETY: the places' rows lie within the input or the patch.
+                        x: unsafe { x.add(p * class.input_step[2] * lanes) },
+                        x_channel,
+                        x_place: class.input_step[2] * lanes,
+                        taps: taps.as_ptr(),
+                        tap_count: taps.len(),
+                        w: weight[group * self.w_group + o * self.w_output..].as_ptr(),
+                        w_channel: self.w_input,
+                        w_output: self.w_output,
+                        bias: bias.map_or(std::ptr::null(), |bias| bias[channel..].as_ptr()),
+                        // SAFETY: the range lies within the block's output, and is nobody else's.
+                        y: unsafe { output.part(y..y + lanes) }.as_mut_ptr(),
+                        y_output: channel_out,
+                        y_place: class.step[2] * lanes,
+                    };
+                    // SAFETY: the tile's places and outputs exist; the instruction set was checked.
+                    unsafe { part.code[places - 1][outputs - 1](&tile) };
+                    p += places;
+                }
+                self.finish(class, channel..channel + outputs, row_out, count, output);
+                o += outputs;
+            }
+        }
+    }
+
+    /// Applies what is fused behind to places of some channels.
+    fn finish(&self, class: &Class, channels: std::ops::Range<usize>, row: usize, count: usize, output: &Shared<'_>) {
+        if self.epilogue.is_empty() {
+            return;
+        }
+        let elements = self.output.iter().product::<usize>();
+        for channel in channels {
+            let at = (channel * elements + row) * self.lanes;
+            // Places that lie apart are taken one by one.
+            let (runs, length) = if class.step[2] == 1 { (1, count) } else { (count, 1) };
+            for run in 0..runs {
+                let start = at + run * class.step[2] * self.lanes;
+                // SAFETY: the places are this task's alone.
+                self.epilogue.apply(unsafe { output.part(start..start + length * self.lanes) });
+            }
+        }
+    }
+
+    /// Copies the rows that places of a row read, with zeros beyond the ends.
+    fn copy_rows(
+        &self,
+        part: &Part,
+        used: std::ops::Range<usize>,
+        base: [usize; 2],
+        first: usize,
+        from: &[f32],
+        patch: &mut [f32],
+    ) {
+        let lanes = self.lanes;
+        let [_, height, width] = self.input;
+        let channel_in = self.input.iter().product::<usize>() * lanes;
+        // The copied row begins at this element of the input's, which may lie before its beginning.
+        let begin = (first * part.class.input_step[2]) as isize + part.class.reach(2)[0];
+        let length = (part.row / lanes) as isize;
+        let inside = begin.clamp(0, width as isize)..(begin + length).clamp(0, width as isize);
+        let (before, count) = ((inside.start - begin) as usize * lanes, (inside.end - inside.start) as usize * lanes);
+        for channel in 0..self.inputs {
+            for number in used.clone() {
+                let to = &mut patch[channel * part.patch + number * part.row..][..part.row];
+                let [d, h] = [0, 1].map(|axis| base[axis] as isize + part.rows[number][axis]);
+                let is_inside = (0..self.input[0] as isize).contains(&d) && (0..height as isize).contains(&h);
+                if !is_inside || count == 0 {
+                    to.fill(0.0);
+                    continue;
+                }
+                let at =
+                    channel * channel_in + ((d as usize * height + h as usize) * width + inside.start as usize) * lanes;
+                to[..before].fill(0.0);
+                to[before..before + count].copy_from_slice(&from[at..at + count]);
+                to[before + count..].fill(0.0);
+            }
+        }
+    }
+}
+
+impl Part {
+    fn new(class: Class, input: [usize; 3], inputs: usize, outputs: usize, layer: &Layer<'_>) -> Self {
+        let lanes = layer.isa.lanes();
+        let mut rows: Vec<[isize; 2]> = Vec::new();
+        let mut first_taps = Vec::new();
+        for (number, tap) in class.taps.iter().enumerate() {
+            let row = [tap.offset[0], tap.offset[1]];
+            if rows.last() != Some(&row) {
+                rows.push(row);
+                first_taps.push(number);
+            }
+        }
+        first_taps.push(class.taps.len());
+        let direct = class.stays_within(input);
+        let [first, last] = class.reach(2);
+        let spread = (last - first) as usize + 1;
+        // As many places as fit into a cache with what they read.
+        let per_place = inputs * rows.len().max(1) * class.input_step[2] * lanes;
+        let tile = tile_sizes(layer.isa, class.count[2], outputs);
+        let wanted = (PATCH / per_place.max(1)).max(MIN_PLACES).next_multiple_of(tile[0]);
+        let places = class.count[2].min(wanted);
+        let row = (places.saturating_sub(1) * class.input_step[2] + spread) * lanes;
+        let row_of = |tap: &super::taps::Tap| rows.iter().position(|row| row[..] == tap.offset[..2]).unwrap_or(0);
+        let distance = |tap: &super::taps::Tap| match direct {
+            // Where nothing lies beyond an end, no offset is negative.
+            true => {
+                let [d, h, w] = tap.offset.map(|offset| offset as usize);
+                ((d * input[1] + h) * input[2] + w) * lanes
+            }
+            false => row_of(tap) * row + (tap.offset[2] - first) as usize * lanes,
+        };
+        let taps = class.taps.iter().map(|tap| [distance(tap), tap.index]).collect();
+        let code = std::array::from_fn(|p| std::array::from_fn(|o| tile_of(layer.isa, p + 1, o + 1)));
+        let patch = row * rows.len();
+        Self { class, places, tile, code, direct, rows, first_taps, row, patch, taps }
+    }
+
+    /// Tasks of a block of examples.
+    fn tasks(&self) -> usize {
+        self.class.count[0] * self.class.count[1] * self.class.count[2].div_ceil(self.places.max(1))
+    }
+}
+
+impl Kernel for Conv {
+    fn scratch(&self, _: usize, threads: usize) -> usize {
+        let patch = |part: &Part| if part.direct { 0 } else { part.patch.saturating_mul(self.inputs) };
+        self.parts.iter().map(patch).max().unwrap_or(0).saturating_mul(threads)
+    }
+
+    fn run(&self, call: Call<'_>) {
+        let blocks = call.batch / self.lanes;
+        let [from, to] = [call.input.len(), call.output.len()].map(|elements| elements / blocks.max(1));
+        let patch = call.scratch.len() / call.threads.count();
+        let (output, scratch) = (Shared::new(call.output), Shared::new(call.scratch));
+        let tasks: usize = self.parts.iter().map(Part::tasks).sum();
+        call.threads.run(blocks * tasks, |number, worker| {
+            let (block, mut number) = (number / tasks, number % tasks);
+            let Some(part) = self.parts.iter().find(|part| match number.checked_sub(part.tasks()) {
+                Some(rest) => {
+                    number = rest;
+                    false
+                }
+                None => true,
+            }) else {
+                return;
+            };
+            let segments = part.class.count[2].div_ceil(part.places);
+            let (row, first) = (number / segments, number % segments * part.places);
+            let at = [row / part.class.count[1], row % part.class.count[1], first];
+            let input = &call.input[block * from..][..from];
+            // SAFETY: no two blocks overlap, no two tasks make the same places, and each worker has a patch of its own.
+            unsafe {
+                let output = Shared::new(output.part(block * to..(block + 1) * to));
+                self.places(part, at, input, &output, scratch.part(worker * patch..(worker + 1) * patch));
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Conv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.epilogue.name(self.name, f)
+    }
+}
+
+/// Padding that is not of zeros is a layer of its own by now.
+pub(super) fn check<const D: usize, const S: usize>(spec: &ConvSpec<D, S>, layer: &Layer<'_>) -> Result<(), Error> {
+    match spec.padding_mode {
+        PadMode::Zeros => Ok(()),
+        _ => Err(layer.error("its padding is not of zeros")),
+    }
+}

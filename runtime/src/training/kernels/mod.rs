@@ -1,0 +1,129 @@
+//! Kernels on blocks of examples: element i of the block's examples is one vector.
+//!
+//! An op's file has its forward kernel and its gradient; [`forward`] and [`gradient`] are the table. A gradient kernel's
+//! first input is the gradient of the layer's output; behind it come the layer's values and its output, as
+//! [`rules`](super::rules) says.
+
+mod activation;
+mod conv;
+mod conv_weights;
+mod dense;
+pub(crate) mod ends;
+mod pool;
+mod taps;
+mod tile;
+mod weight_tile;
+mod windows;
+
+use super::ops::Of;
+use super::state::{Control, Slot, State};
+use crate::Error;
+use crate::engine::kernels::Kernel;
+use crate::engine::kernels::arithmetic::Arithmetic;
+use crate::engine::select::Layer;
+use cnn_ir::Op;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Made = Result<Box<dyn Kernel>, Error>;
+
+/// Where parameters and what belongs to them lie.
+pub(crate) struct Memory {
+    pub control: Arc<Control>,
+    /// Values of parameters and buffers by their full names, and the gradients of those that are trained.
+    pub parameters: HashMap<String, (Slot, Option<Slot>)>,
+    /// What layers keep from forward to backward beside their values, such as statistics of the batch, by the layers' paths.
+    pub saved: Mutex<HashMap<String, Slot>>,
+}
+
+impl Memory {
+    /// The values of a parameter: `weight`, `bias`, ….
+    pub fn value(&self, layer: &Layer<'_>, name: &str) -> Result<Slot, Error> {
+        let found = self.parameters.get(layer.parameter(name)?);
+        found.map(|(value, _)| value.clone()).ok_or_else(|| layer.error(&format!("its `{name}` has no memory")))
+    }
+
+    /// The values of a parameter that the layer may not have.
+    pub fn optional(&self, layer: &Layer<'_>, name: &str) -> Option<Slot> {
+        self.parameters.get(layer.parameter(name).ok()?).map(|(value, _)| value.clone())
+    }
+
+    /// The gradient of a parameter; `None` where there is no such parameter or it is not trained.
+    pub fn gradient(&self, layer: &Layer<'_>, name: &str) -> Option<Slot> {
+        self.parameters.get(layer.parameter(name).ok()?).and_then(|(_, gradient)| gradient.clone())
+    }
+
+    /// Memory of this many elements that the layer's kernels share.
+    pub fn saved(&self, layer: &Layer<'_>, elements: usize) -> Result<Slot, Error> {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = saved.get(layer.path) {
+            return Ok(slot.clone());
+        }
+        let slot = Slot::new(&State::new(elements)?, 0..elements);
+        saved.insert(layer.path.to_owned(), slot.clone());
+        Ok(slot)
+    }
+}
+
+/// The kernel of a layer.
+///
+/// # Errors
+/// A layer that the kernels cannot take.
+pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
+    Ok(match layer.op {
+        Op::Conv1d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
+        Op::Conv2d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
+        Op::Conv3d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
+        Op::ConvTranspose1d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
+        Op::ConvTranspose2d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
+        Op::ConvTranspose3d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
+        Op::Dense(spec) => Box::new(dense::Dense::new(spec, layer, memory)?),
+        Op::AvgPool1d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
+        Op::AvgPool2d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
+        Op::AvgPool3d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
+        Op::MaxPool1d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
+        Op::MaxPool2d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
+        Op::MaxPool3d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
+        Op::Add(_) => Box::new(Arithmetic::add(layer)),
+        op if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::forward(layer)?),
+        op => return Err(layer.error(&format!("there is no training kernel for {}", op.name()))),
+    })
+}
+
+/// The kernel of a layer's gradient. The layer is the one of the network: what is fused behind it has a gradient of its own.
+///
+/// # Errors
+/// A layer that the kernels cannot take.
+pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
+    Ok(match (layer.op, of) {
+        (Op::Conv1d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
+        (Op::Conv2d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
+        (Op::Conv3d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
+        (Op::Conv1d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
+        (Op::Conv2d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
+        (Op::Conv3d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
+        (Op::ConvTranspose1d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
+        (Op::ConvTranspose2d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
+        (Op::ConvTranspose3d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
+        (Op::ConvTranspose1d(spec), _) => Box::new(conv::WeightGradient::transposed(spec, layer, memory)?),
+        (Op::ConvTranspose2d(spec), _) => Box::new(conv::WeightGradient::transposed(spec, layer, memory)?),
+        (Op::ConvTranspose3d(spec), _) => Box::new(conv::WeightGradient::transposed(spec, layer, memory)?),
+        (Op::Dense(spec), Of::Input(_)) => Box::new(dense::Dense::input_gradient(spec, layer, memory)?),
+        (Op::Dense(spec), _) => Box::new(dense::WeightGradient::new(spec, layer, memory)),
+        (Op::AvgPool1d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
+        (Op::AvgPool2d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
+        (Op::AvgPool3d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
+        (Op::MaxPool1d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
+        (Op::MaxPool2d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
+        (Op::MaxPool3d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
+        (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
+        (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
+    })
+}
+
+/// Cuts `0..total` into parts of at most `most`.
+pub(crate) fn chunks(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let most = most.max(1);
+    (0..total.div_ceil(most)).map(move |number| number * most..total.min((number + 1) * most))
+}
