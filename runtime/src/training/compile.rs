@@ -43,7 +43,7 @@ pub(crate) fn compile(
     target: &Target,
 ) -> Result<Compiled, Error> {
     let update = graph.effects.iter().find_map(|&node| op_at::<UpdateOp>(&graph.layers.graph, node)).cloned();
-    let state = StateBuilder::new(network, &graph.trained, update.as_ref(), weights)?;
+    let state = StateBuilder::new(network, &graph.trained, update.as_ref(), weights, target.exact)?;
     let steps = Steps {
         graph,
         target,
@@ -76,7 +76,13 @@ struct StateBuilder {
 
 impl StateBuilder {
     /// Lays out the state: trained parameters, gradients, the optimizer's vectors, what is not trained.
-    fn new(network: &Network, trained: &[String], update: Option<&UpdateOp>, weights: &Weights) -> Result<Self, Error> {
+    fn new(
+        network: &Network,
+        trained: &[String],
+        update: Option<&UpdateOp>,
+        weights: &Weights,
+        exact: bool,
+    ) -> Result<Self, Error> {
         let parameters = network.parameters();
         let shapes = parameters.iter().map(|p| (p.name.as_str(), p.shape.as_slice()));
         weights.check(shapes, &Default::default())?;
@@ -116,7 +122,7 @@ impl StateBuilder {
             places.push((parameter, value, gradient));
         }
         let by_name = places.iter().map(|(p, value, gradient)| (p.name.clone(), (value.clone(), gradient.clone())));
-        let memory = Memory { control: Arc::default(), parameters: by_name.collect(), saved: Mutex::default() };
+        let memory = Memory { control: Arc::default(), exact, parameters: by_name.collect(), saved: Mutex::default() };
         Ok(Self { memory, trained: values, gradients, slots, parameters: places, elements: all })
     }
 }

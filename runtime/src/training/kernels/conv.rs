@@ -9,6 +9,7 @@ use super::super::state::Slot;
 use super::Memory;
 use super::taps::{Class, Geometry};
 use super::tile::{MOST, Tile, TileFn, tile_of, tile_sizes};
+use super::winograd::Winograd;
 use crate::Error;
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::{Call, Kernel};
@@ -66,27 +67,35 @@ struct Part {
     taps: Vec<[usize; 2]>,
 }
 
+/// The kernel of a convolution.
+pub(crate) fn forward<const D: usize, const S: usize>(
+    spec: &ConvSpec<D, S>,
+    layer: &Layer<'_>,
+    memory: &Memory,
+) -> Result<Box<dyn Kernel>, Error> {
+    check(spec, layer)?;
+    let geometry = Geometry::new(spec, layer)?;
+    if let Some(winograd) = Winograd::of(&geometry, true, layer, memory)? {
+        return Ok(Box::new(winograd));
+    }
+    Ok(Box::new(Conv::gather("conv", &geometry, layer, memory, true)?))
+}
+
+/// The kernel of the gradient of a convolution's input.
+pub(crate) fn input_gradient<const D: usize, const S: usize>(
+    spec: &ConvSpec<D, S>,
+    layer: &Layer<'_>,
+    memory: &Memory,
+) -> Result<Box<dyn Kernel>, Error> {
+    check(spec, layer)?;
+    let geometry = Geometry::new(spec, layer)?;
+    if let Some(winograd) = Winograd::of(&geometry, false, layer, memory)? {
+        return Ok(Box::new(winograd));
+    }
+    Ok(Box::new(Conv::scatter("conv input gradient", &geometry, layer, memory, false)?))
+}
+
 impl Conv {
-    pub fn new<const D: usize, const S: usize>(
-        spec: &ConvSpec<D, S>,
-        layer: &Layer<'_>,
-        memory: &Memory,
-    ) -> Result<Self, Error> {
-        check(spec, layer)?;
-        let geometry = Geometry::new(spec, layer)?;
-        Self::gather("conv", &geometry, layer, memory, true)
-    }
-
-    pub fn input_gradient<const D: usize, const S: usize>(
-        spec: &ConvSpec<D, S>,
-        layer: &Layer<'_>,
-        memory: &Memory,
-    ) -> Result<Self, Error> {
-        check(spec, layer)?;
-        let geometry = Geometry::new(spec, layer)?;
-        Self::scatter("conv input gradient", &geometry, layer, memory, false)
-    }
-
     pub fn transposed<const D: usize, const S: usize>(
         spec: &ConvTransposeSpec<D, S>,
         layer: &Layer<'_>,

@@ -14,6 +14,7 @@ mod taps;
 mod tile;
 mod weight_tile;
 mod windows;
+mod winograd;
 
 use super::ops::Of;
 use super::state::{Control, Slot, State};
@@ -31,6 +32,8 @@ type Made = Result<Box<dyn Kernel>, Error>;
 /// Where parameters and what belongs to them lie.
 pub(crate) struct Memory {
     pub control: Arc<Control>,
+    /// Whether convolutions are computed as they are defined; see [`Target::exact`](crate::Target::exact).
+    pub exact: bool,
     /// Values of parameters and buffers by their full names, and the gradients of those that are trained.
     pub parameters: HashMap<String, (Slot, Option<Slot>)>,
     /// What layers keep from forward to backward beside their values, such as statistics of the batch, by the layers' paths.
@@ -72,9 +75,9 @@ impl Memory {
 /// A layer that the kernels cannot take.
 pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
     Ok(match layer.op {
-        Op::Conv1d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
-        Op::Conv2d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
-        Op::Conv3d(spec) => Box::new(conv::Conv::new(spec, layer, memory)?),
+        Op::Conv1d(spec) => conv::forward(spec, layer, memory)?,
+        Op::Conv2d(spec) => conv::forward(spec, layer, memory)?,
+        Op::Conv3d(spec) => conv::forward(spec, layer, memory)?,
         Op::ConvTranspose1d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
         Op::ConvTranspose2d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
         Op::ConvTranspose3d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
@@ -97,9 +100,9 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
 /// A layer that the kernels cannot take.
 pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
     Ok(match (layer.op, of) {
-        (Op::Conv1d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
-        (Op::Conv2d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
-        (Op::Conv3d(spec), Of::Input(_)) => Box::new(conv::Conv::input_gradient(spec, layer, memory)?),
+        (Op::Conv1d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
+        (Op::Conv2d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
+        (Op::Conv3d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv1d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
         (Op::Conv2d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
         (Op::Conv3d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),

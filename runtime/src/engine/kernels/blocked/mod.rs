@@ -15,7 +15,7 @@ pub(crate) mod tile;
 mod window;
 pub(crate) mod winograd;
 pub(crate) mod winograd_error;
-mod winograd_points;
+pub(crate) mod winograd_points;
 #[cfg(test)]
 mod winograd_tests;
-mod winograd_transform;
+pub(crate) mod winograd_transform;

@@ -5,17 +5,17 @@
 //! pair of points shares, so one algorithm over N = m/2 pairs serves every m.
 
 /// The points of F(2·N), besides 0 and infinity.
-pub(super) trait Points<const N: usize> {
+pub(crate) trait Points<const N: usize> {
     const TABLE: Table<N>;
 }
 
 /// ±1: all products are exact or halves.
-pub(super) struct F2;
+pub(crate) struct F2;
 /// ±5/8, ±3/2: of all pairs of sixteenths those with the least error, a third of that of ±1, ±2. Their squares and
 /// products are exact in f32.
-pub(super) struct F4;
+pub(crate) struct F4;
 /// ±1/2, ±1, ±2: of all triples of eighths those with the least error.
-pub(super) struct F6;
+pub(crate) struct F6;
 
 impl Points<1> for F2 {
     const TABLE: Table<1> = Table::new([1.0]);
@@ -30,7 +30,7 @@ impl Points<3> for F6 {
 }
 
 /// Coefficients for the points 0, ±p₁, …, ±pₙ and infinity, which are numbered in this order, + before −.
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     pub points: [f64; N],
     /// `power[i][k]` = pₖⁱ.
     pub power: [[f64; N]; 8],

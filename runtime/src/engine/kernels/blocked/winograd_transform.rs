@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// The transforms of one m for one instruction set. All need its CPU, and valid memory behind their arguments' pointers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Transforms {
+pub(crate) struct Transforms {
     pub input: unsafe fn(&InputTiles<'_>),
     pub output: unsafe fn(&OutputTiles<'_>),
     pub weight: unsafe fn(&WeightGroup<'_>, &mut [f32]),
@@ -32,7 +32,7 @@ impl Transforms {
 
 /// How tiles cover the maps of a layer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     /// Blocks of channels.
     pub in_blocks: usize,
     pub out_blocks: usize,
@@ -70,7 +70,7 @@ struct Place {
 }
 
 /// Tiles to transform, in one block of input channels.
-pub(super) struct InputTiles<'a> {
+pub(crate) struct InputTiles<'a> {
     pub grid: &'a Grid,
     /// The input of the whole batch.
     pub input: *const f32,
@@ -83,7 +83,7 @@ pub(super) struct InputTiles<'a> {
 }
 
 /// Sums of products to transform back, in some blocks of output channels.
-pub(super) struct OutputTiles<'a> {
+pub(crate) struct OutputTiles<'a> {
     pub grid: &'a Grid,
     pub tiles: Range<usize>,
     pub blocks: Range<usize>,
@@ -103,7 +103,7 @@ pub(super) struct OutputTiles<'a> {
 }
 
 /// Weights to transform: those of some blocks of output channels.
-pub(super) struct WeightGroup<'a> {
+pub(crate) struct WeightGroup<'a> {
     /// `[out channel][in channel][3][3]`.
     pub weight: &'a Unpacked<'a>,
     pub in_channels: usize,
