@@ -15,6 +15,7 @@ mod tile;
 mod weight_tile;
 mod windows;
 mod winograd;
+mod winograd_weights;
 
 use super::ops::Of;
 use super::state::{Control, Slot, State};
@@ -103,9 +104,9 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::Conv1d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv2d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv3d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
-        (Op::Conv1d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
-        (Op::Conv2d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
-        (Op::Conv3d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
+        (Op::Conv1d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
+        (Op::Conv2d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
+        (Op::Conv3d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
         (Op::ConvTranspose1d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
         (Op::ConvTranspose2d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
         (Op::ConvTranspose3d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
