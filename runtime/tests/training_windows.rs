@@ -66,8 +66,8 @@ impl Case {
             ..TrainingOptions::default()
         };
         let network = builder.finish().unwrap();
-        let mut session = TrainingSession::new(&network, &self.problem.weights(), &options)
-            .map_err(|error| format!("{}: {error}", self.problem.name))?;
+        let mut session =
+            TrainingSession::new(&network, &self.problem.weights(), &options).map_err(|error| error.to_string())?;
         let tensor = |shape: &[usize], data: &[f32]| {
             let shape = [&[examples], shape].concat();
             Tensor::new(&shape, data[..shape.iter().product()].to_vec()).unwrap()
@@ -100,40 +100,62 @@ impl Case {
         output.iter().zip(&factors).map(|(y, f)| y * f64::from(*f)).sum()
     }
 
-    /// How much the loss of the first examples changes when values move along a direction, and how far each moves.
-    fn difference(&self, examples: usize, value: usize, direction: &[f64]) -> (f64, Vec<f64>) {
-        let mut values = [self.inputs.clone(), self.problem.parameters.clone()].concat();
-        let start = values[value].clone();
-        let mut at = |sign: f64| {
-            values[value] =
-                start.iter().zip(direction).map(|(v, d)| (f64::from(*v) + sign * STEP * d) as f32).collect();
+    /// How much the loss of the first examples changes when inputs and parameters move along these directions.
+    fn difference(&self, examples: usize, directions: &[Vec<f64>]) -> Difference {
+        let values = [self.inputs.clone(), self.problem.parameters.clone()].concat();
+        let at = |sign: f64| {
+            let moved = |(value, direction): (&Vec<f32>, &Vec<f64>)| -> Vec<f32> {
+                value.iter().zip(direction).map(|(v, d)| (f64::from(*v) + sign * STEP * d) as f32).collect()
+            };
+            let values: Vec<Vec<f32>> = values.iter().zip(directions).map(moved).collect();
             let (inputs, parameters) = values.split_at(self.inputs.len());
             let loss: f64 = (0..examples).map(|example| self.loss(example, inputs, parameters)).sum();
-            (loss, values[value].clone())
+            (loss, values)
         };
         let ((more, up), (less, down)) = (at(1.0), at(-1.0));
-        (more - less, up.iter().zip(&down).map(|(up, down)| f64::from(*up) - f64::from(*down)).collect())
+        let apart = |(up, down): (&Vec<f32>, &Vec<f32>)| {
+            up.iter().zip(down).map(|(up, down)| f64::from(*up) - f64::from(*down)).collect()
+        };
+        Difference { examples, loss: more - less, moved: up.iter().zip(&down).map(apart).collect() }
     }
 
-    /// Says what is wrong with gradients of the first examples, if anything is.
-    fn check(&self, examples: usize, gradients: &[Vec<f32>]) -> Result<(), String> {
-        for (value, found) in gradients.iter().enumerate() {
-            let everywhere: Vec<f64> = formula::values("direction", found.len());
-            let single = |at: usize| (0..found.len()).map(|i| f64::from(u8::from(i == at))).collect::<Vec<f64>>();
-            let singles = [0, found.len() / 2, found.len() - 1];
-            for (number, direction) in [everywhere].into_iter().chain(singles.map(single)).enumerate() {
-                let (expected, moved) = self.difference(examples, value, &direction);
-                let terms = || found.iter().zip(&moved).map(|(g, d)| f64::from(*g) * d);
-                let (sum, most): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
-                // A sum over places and examples can be much smaller than its terms.
-                let allowed = 1e-5 * (most.max(expected.abs()) + STEP * examples as f64);
-                if found.iter().any(|g| !g.is_finite()) || (sum - expected).abs() > allowed {
-                    let name = &self.problem.name;
-                    return Err(format!("{name}: value {value}, direction {number}: {sum:e}, not {expected:e}"));
-                }
-            }
+    /// Of the first example by each value and by one of its elements; of all examples by all values.
+    fn differences(&self) -> Vec<Difference> {
+        let lengths: Vec<usize> = self.inputs.iter().chain(&self.problem.parameters).map(Vec::len).collect();
+        let all: Vec<Vec<f64>> =
+            lengths.iter().enumerate().map(|(i, &n)| formula::values(&format!("direction {i}"), n)).collect();
+        let mut differences = vec![self.difference(BATCH, &all)];
+        for (value, &length) in lengths.iter().enumerate() {
+            let mut single: Vec<Vec<f64>> = lengths.iter().map(|&n| vec![0.0; n]).collect();
+            let mut alone = single.clone();
+            alone[value].clone_from(&all[value]);
+            let one = if value < self.inputs.len() { length / BATCH } else { length };
+            single[value][one / 2] = 1.0;
+            differences.extend([alone, single].map(|directions| self.difference(1, &directions)));
         }
-        Ok(())
+        differences
+    }
+}
+
+/// How the loss of the first examples changes when each element of inputs and parameters moves so far.
+struct Difference {
+    examples: usize,
+    loss: f64,
+    moved: Vec<Vec<f64>>,
+}
+
+impl Difference {
+    /// Says what is wrong with gradients of the first examples, if anything is.
+    fn check(&self, gradients: &[Vec<f32>]) -> Result<(), String> {
+        let values = gradients.iter().zip(&self.moved);
+        let terms = values.flat_map(|(g, d)| g.iter().zip(d).map(|(g, d)| f64::from(*g) * d));
+        let (sum, most) = terms.fold((0.0, 0.0), |(sum, most), term| (sum + term, most + term.abs()));
+        // A sum over places and examples can be much smaller than its terms.
+        let allowed = 1e-5 * (most.max(self.loss.abs()) + STEP * self.examples as f64);
+        match (sum - self.loss).abs() <= allowed {
+            true => Ok(()),
+            false => Err(format!("of {} examples {sum:e}, not {:e}", self.examples, self.loss)),
+        }
     }
 }
 
@@ -145,27 +167,30 @@ fn is_meant(op: &Op) -> bool {
         .any(|part| name.contains(part))
 }
 
-fn wrong(cases: &[Case], isa: Isa) -> Vec<String> {
-    let check = |case: &Case| {
-        let all = case.gradients(BATCH, isa, 1)?;
-        case.check(BATCH, &all)?;
-        let one = case.gradients(1, isa, 1)?;
-        case.check(1, &one)?;
-        // What an example's gradient is depends on no other one, and nothing on the number of threads.
-        let inputs = case.inputs.len();
-        let alone = one[..inputs].iter().zip(&all).all(|(one, all)| one[..] == all[..one.len()]);
-        let threads = case.gradients(BATCH, isa, 3)? == all;
-        if alone && threads { Ok(()) } else { Err(format!("{}: {alone} {threads}", case.problem.name)) }
-    };
-    cases.iter().filter_map(|case| check(case).err()).collect()
+/// What is wrong with the gradients of a case, if anything is.
+fn check(case: &Case, differences: &[Difference], isa: Isa) -> Result<(), String> {
+    let [one, all] = [case.gradients(1, isa, 1)?, case.gradients(BATCH, isa, 1)?];
+    for difference in differences {
+        difference.check(if difference.examples == 1 { &one } else { &all })?;
+    }
+    let inputs = case.inputs.len();
+    if one[..inputs].iter().zip(&all).any(|(one, all)| one[..] != all[..one.len()]) {
+        return Err("an example's gradient depends on the others".to_owned());
+    }
+    match case.gradients(BATCH, isa, 3)? == all {
+        true => Ok(()),
+        false => Err("gradients depend on the number of threads".to_owned()),
+    }
 }
 
 fn check_all(problems: impl IntoIterator<Item = Problem>) {
-    let cases: Vec<Case> = problems.into_iter().map(Case::new).collect();
-    for isa in Isa::available() {
-        let wrong = wrong(&cases, isa);
-        assert!(wrong.is_empty(), "{isa}:\n{}", wrong.join("\n"));
+    let mut wrong = Vec::new();
+    for case in problems.into_iter().map(Case::new) {
+        let differences = case.differences();
+        let of = |isa| check(&case, &differences, isa).err().map(|e| format!("{} on {isa}: {e}", case.problem.name));
+        wrong.extend(Isa::available().filter_map(of));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// But for problems with numbers that are not finite, and those of an op and shapes that were seen.
