@@ -14,7 +14,7 @@ pub mod lenet;
 mod norms;
 mod operators;
 mod options;
-mod oracle;
+pub mod oracle;
 mod oracle_axes;
 mod oracle_geometry;
 pub mod random;

@@ -7,9 +7,12 @@
 mod activation;
 mod conv;
 mod conv_weights;
+mod copy;
 mod dense;
 pub(crate) mod ends;
+mod extern_layer;
 mod pool;
+mod separable;
 mod taps;
 mod tile;
 mod weight_tile;
@@ -24,6 +27,8 @@ use crate::engine::kernels::Kernel;
 use crate::engine::kernels::arithmetic::Arithmetic;
 use crate::engine::select::Layer;
 use cnn_ir::Op;
+use copy::Copy;
+use separable::Separable;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,6 +94,33 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
         Op::MaxPool1d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
         Op::MaxPool2d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
         Op::MaxPool3d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
+        Op::AdaptiveAvgPool1d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveAvgPool2d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveAvgPool3d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveMaxPool1d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::AdaptiveMaxPool2d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::AdaptiveMaxPool3d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::FractionalMaxPool2d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
+        Op::FractionalMaxPool3d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
+        Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
+            Box::new(pool::Pool::global_avg(layer, false)?)
+        }
+        Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_) => {
+            Box::new(pool::Pool::global_max(layer, false)?)
+        }
+        Op::Pad1d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Pad2d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Pad3d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Crop1d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Crop2d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Crop3d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Upsample1d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Upsample2d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Upsample3d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Concat(spec) => Box::new(Copy::concat(spec, layer)),
+        Op::Slice(spec) => Box::new(Copy::slice(spec, layer, false)),
+        Op::ChannelShuffle(spec) => Box::new(Copy::shuffle(spec, layer, false)),
+        Op::Extern(spec) => Box::new(extern_layer::Extern::new(spec, layer, memory)?),
         Op::Add(_) => Box::new(Arithmetic::add(layer)),
         op if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::forward(layer)?),
         op => return Err(layer.error(&format!("there is no training kernel for {}", op.name()))),
@@ -121,6 +153,33 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::MaxPool1d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
         (Op::MaxPool2d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
         (Op::MaxPool3d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
+        (Op::AdaptiveAvgPool1d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveAvgPool2d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveAvgPool3d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveMaxPool1d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::AdaptiveMaxPool2d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::AdaptiveMaxPool3d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::FractionalMaxPool2d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
+        (Op::FractionalMaxPool3d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
+        (Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_), _) => {
+            Box::new(pool::Pool::global_avg(layer, true)?)
+        }
+        (Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_), _) => {
+            Box::new(pool::Pool::global_max(layer, true)?)
+        }
+        (Op::Pad1d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Pad2d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Pad3d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Crop1d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Crop2d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Crop3d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Upsample1d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Upsample2d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Upsample3d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Concat(spec), Of::Input(input)) => Box::new(Copy::concat_gradient(spec, layer, input)),
+        (Op::Slice(spec), _) => Box::new(Copy::slice(spec, layer, true)),
+        (Op::ChannelShuffle(spec), _) => Box::new(Copy::shuffle(spec, layer, true)),
+        (Op::Extern(spec), _) => Box::new(extern_layer::Extern::gradient(spec, layer, memory)?),
         (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
         (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
     })
