@@ -45,6 +45,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("loss: cross_entropy(weight = [1, 2, 3])", "cross_entropy(weight = [1.0, 2.0, 3.0])"),
     ("loss: mse + 0.3 * cross_entropy(output = aux)", "mse + 0.3 * cross_entropy(output = aux)"),
     ("loss: mse(output = y) + rate * l1(output = aux)", "mse(output = y) + 0.5 * l1(output = aux)"),
+    ("loss: rate * 0.5 * mse + l1", "0.25 * mse + l1"),
     ("optimizer: adam", "adam"),
     ("optimizer: adam(betas = (0.9, 0.999), eps = 1e-8)", "adam"),
     ("optimizer: adam(betas)", "adam(betas = (0.5, 0.75))"),

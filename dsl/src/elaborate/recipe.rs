@@ -2,6 +2,7 @@
 //!
 //! What is calculated in the language is written out first; a name that is no parameter or variable is a word.
 
+use super::arithmetic;
 use super::context::Context;
 use super::expr::{FUNCTIONS, Scope};
 use super::value::Value;
@@ -187,15 +188,7 @@ impl<'e, 's> Written<'e, 's> {
             ExprKind::Call(call) if !FUNCTIONS.contains(&call.name.text) => {
                 self.call(call.name, &call.arguments, call.span, scope, cx)
             }
-            ExprKind::Chain(first, rest) if has_call(expr, scope) => {
-                let binds_tighter = |operator: Operator| !matches!(operator, Operator::Add | Operator::Subtract);
-                self.operand(first, rest.first().is_some_and(|(operator, _)| binds_tighter(*operator)), scope, cx)?;
-                for (operator, operand) in rest {
-                    self.push(&format!(" {} ", operator.sign()), operand.span);
-                    self.operand(operand, binds_tighter(*operator), scope, cx)?;
-                }
-                Some(())
-            }
+            ExprKind::Chain(first, rest) if has_call(expr, scope) => self.chain(first, rest, scope, cx),
             ExprKind::If(arms, otherwise) => {
                 for (condition, value) in arms {
                     if scope.boolean(condition, "`if`", cx)? {
@@ -206,6 +199,40 @@ impl<'e, 's> Written<'e, 's> {
             }
             _ => self.constant(expr, scope, cx),
         }
+    }
+
+    /// Operands with a call among them; numbers ahead of it become one.
+    fn chain(
+        &mut self,
+        first: &'e Expr<'s>,
+        rest: &'e [(Operator, Expr<'s>)],
+        scope: &Scope<'_>,
+        cx: &mut Context<'_, '_>,
+    ) -> Option<()> {
+        let binds_tighter = |operator: Operator| !matches!(operator, Operator::Add | Operator::Subtract);
+        let numbers = match has_call(first, scope) {
+            true => 0,
+            false => rest.iter().take_while(|(_, operand)| !has_call(operand, scope)).count(),
+        };
+        let (numbers, calls) = rest.split_at(numbers);
+        match has_call(first, scope) {
+            true => self.operand(first, calls.first().is_some_and(|(sign, _)| binds_tighter(*sign)), scope, cx)?,
+            false => {
+                let (mut value, mut span) = (scope.value(first, &[], cx)?, first.span);
+                for (operator, operand) in numbers {
+                    let right = scope.value(operand, &[], cx)?;
+                    let whole = Span { end: operand.span.end, ..span };
+                    value = arithmetic::calculate(*operator, (value, span), (right, operand.span), whole, cx)?;
+                    span = whole;
+                }
+                self.push(&value.to_string(), span);
+            }
+        }
+        for (operator, operand) in calls {
+            self.push(&format!(" {} ", operator.sign()), operand.span);
+            self.operand(operand, binds_tighter(*operator), scope, cx)?;
+        }
+        Some(())
     }
 
     /// An operand: a sum of calls within a product keeps its parentheses.

@@ -166,9 +166,14 @@ impl<'s> Parser<'s, '_> {
             let step = self.read(Rule::setting).and_then(|pair| self.tree(&pair).setting(pair));
             broken |= step.is_none();
             steps.extend(step);
-            match self.peek().filter(|token| token.is("->")) {
-                Some(arrow) if !self.is_too_long(arrow) => self.pos = arrow.end(),
-                _ => return (!broken).then_some(Setting { key, steps }),
+            // As in a body, both the arrow and what follows it begin a part of the statement.
+            let arrow = self.peek().filter(|token| token.is("->"));
+            let goes_on = arrow.is_some_and(|arrow| {
+                self.pos = arrow.end();
+                !self.is_too_long(arrow) && self.peek().is_some_and(|step| !self.is_too_long(step))
+            });
+            if !goes_on {
+                return (!broken && arrow.is_none()).then_some(Setting { key, steps });
             }
         }
     }
