@@ -134,6 +134,9 @@ impl<'a, 's> Elaborator<'a, 's> {
         let mut training = Training { settings: Vec::new(), span };
         let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         for setting in settings {
+            if self.is_stopped() {
+                return;
+            }
             let key = setting.key;
             let Some(known) = TRAIN_SETTINGS.iter().find(|known| known.name == key.text) else {
                 self.cx.report.push(unknown(key.text, key.span));
