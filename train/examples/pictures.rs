@@ -165,7 +165,8 @@ fn maps() -> Vec<FeatureMaps> {
     let wave = |name: &str, [channels, height, width]: [usize; 3], rgb: bool| {
         let values = (0..channels * height * width).map(|at| {
             let (channel, y, x) = (at / (height * width), at / width % height, at % width);
-            ((x + y * channel) as f32 * 6.0 / width as f32).sin() + (channel + 1) as f32 * y as f32 / height as f32
+            ((x + y * channel) as f32 * 6.0 / width as f32 + channel as f32).sin()
+                + (channel + 1) as f32 * y as f32 / height as f32
         });
         FeatureMaps { name: name.into(), values: values.collect(), shape: [channels, height, width], rgb }
     };

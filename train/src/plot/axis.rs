@@ -29,7 +29,7 @@ impl Axis {
             (axis.low, axis.high) = (0.0, 1.0);
         }
         let middle = 0.5 * (axis.low + axis.high);
-        let least = if log || axis.whole { 1.0 } else { (0.1 * middle.abs()).max(1e-6) };
+        let least = (0.1 * middle.abs()).max(if log || axis.whole { 1.0 } else { 1e-6 });
         // A line that is constant, but for rounding, lies in the middle.
         if axis.high - axis.low <= 1e-6 * middle.abs().max(f64::MIN_POSITIVE) {
             (axis.low, axis.high) = (middle - 0.5 * least, middle + 0.5 * least);
@@ -39,7 +39,8 @@ impl Axis {
         if let Some([low, high]) = limits
             && !log
         {
-            (axis.low, axis.high) = (axis.low.max(low), axis.high.min(high));
+            // What lies at a limit is still inside of the frame.
+            (axis.low, axis.high) = (axis.low.max(low - margin), axis.high.min(high + margin));
         }
         axis
     }
@@ -54,7 +55,7 @@ impl Axis {
         is_shown.then(|| if self.log { value.log10() } else { value })
     }
 
-    /// Round numbers on the axis, `most` or one or two more, with their places from 0 to 1.
+    /// Round numbers on the axis, about `most`, with their places from 0 to 1.
     pub fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         if self.log { self.log_ticks(most) } else { self.steps(self.low, self.high, most, self.whole) }
     }
@@ -63,7 +64,7 @@ impl Axis {
     fn steps(&self, low: f64, high: f64, most: usize, whole: bool) -> Vec<(f64, String)> {
         let raw = (high - low) / most.max(1) as f64;
         let power = 10f64.powf(raw.log10().floor());
-        let mut step = [1.0, 2.0, 5.0].map(|times| times * power).into_iter().find(|step| *step >= raw);
+        let mut step = [1.0, 2.0, 5.0].map(|times| times * power).into_iter().find(|step| *step >= 0.7 * raw);
         if whole {
             step = step.map(|step| step.max(1.0)).or_else(|| (10.0 * power < 1.0).then_some(1.0));
         }

@@ -75,7 +75,7 @@ impl Colour {
 
     /// Whether dark letters are read on it better than white ones.
     pub(super) fn is_light(self) -> bool {
-        0.299 * f64::from(self.0) + 0.587 * f64::from(self.1) + 0.114 * f64::from(self.2) > 150.0
+        0.299 * f64::from(self.0) + 0.587 * f64::from(self.1) + 0.114 * f64::from(self.2) > 125.0
     }
 
     /// A grey from 0 (black) to 1 (white).

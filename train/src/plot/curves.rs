@@ -84,6 +84,7 @@ pub fn curves(runs: &[Run], options: &CurveOptions) -> Picture {
 fn title(runs: &[Run], options: &CurveOptions) -> String {
     match runs {
         _ if !options.title.is_empty() => options.title.clone(),
+        [] => "No runs".into(),
         [run] => run.name.clone(),
         runs => format!("{} runs", runs.len()),
     }

@@ -12,7 +12,7 @@ const TOP: f64 = 46.0;
 const SIDE: f64 = 560.0;
 /// The height of a line of the legend, and the widest name.
 const LINE: f64 = 17.0;
-const LONGEST_NAME: f64 = 130.0;
+const LONGEST_NAME: f64 = 150.0;
 /// The most classes in the legend.
 const MOST_CLASSES: usize = 128;
 

@@ -1,14 +1,15 @@
 //! Parameters and values of layers as grids of small images.
 
-use super::colour::{INK, NOT_A_NUMBER, SOFT_INK};
+use super::colour::{FRAME, INK, NOT_A_NUMBER, SOFT_INK};
 use super::picture::{Anchor, Area, HEADING, LABEL};
 use super::{Colour, Picture, PlotError, font};
 
 const WIDTH: f64 = 800.0;
 const MARGIN: f64 = 24.0;
 const GAP: f64 = 6.0;
-/// The largest side of a tile.
+/// The largest side of a tile, and of one of many.
 const LARGEST: f64 = 112.0;
+const LARGEST_OF_PAIRS: f64 = 48.0;
 /// Fewer tiles than this are in one row.
 const LEAST_COLUMNS: usize = 6;
 /// The size of the numbers above the tiles, and their line's height.
@@ -61,6 +62,7 @@ pub fn filters(name: &str, values: &[f32], shape: [usize; 4]) -> Result<Picture,
         let shown = format!("the first {} and {}", outputs.min(MOST_ROWS), inputs.min(MOST_ROWS));
         Section {
             columns: inputs.min(MOST_ROWS),
+            largest: LARGEST_OF_PAIRS,
             note: format!(
                 "a row for each filter, a column for each input channel{}",
                 if hidden { format!(": {shown}") } else { String::new() }
@@ -68,7 +70,8 @@ pub fn filters(name: &str, values: &[f32], shape: [usize; 4]) -> Result<Picture,
             ..Section::new(String::new(), tiles.collect())
         }
     };
-    let title = format!("{name}: {outputs} filters of {inputs}×{height}×{width}");
+    let filters = if outputs == 1 { "filter" } else { "filters" };
+    let title = format!("{name}: {outputs} {filters} of {inputs}×{height}×{width}");
     Ok(draw(&title, &[section]))
 }
 
@@ -187,13 +190,15 @@ struct Section {
     note: String,
     tiles: Vec<Tile>,
     columns: usize,
+    /// The largest side of a tile.
+    largest: f64,
 }
 
 impl Section {
     fn new(heading: String, tiles: Vec<Tile>) -> Self {
         // Wider than high, as pages and screens are.
         let columns = (1.6 * tiles.len() as f64).sqrt().ceil().clamp(1.0, 16.0) as usize;
-        Self { heading, note: String::new(), tiles, columns: columns.max(LEAST_COLUMNS) }
+        Self { heading, note: String::new(), tiles, columns: columns.max(LEAST_COLUMNS), largest: LARGEST }
     }
 
     /// The size of a tile: a whole number of pixels for each value, when there is room for it.
@@ -203,8 +208,8 @@ impl Section {
         let (width, height) = (columns as f64, (tile.pixels.len() / columns).max(1) as f64);
         let room = (WIDTH - 2.0 * MARGIN + GAP) / self.columns.max(1) as f64 - GAP;
         // A row of values may be as wide as the picture.
-        let room = if height == 1.0 && self.tiles.len() == 1 { WIDTH - 2.0 * MARGIN } else { room.min(LARGEST) };
-        let scale = (room / width.max(height)).min(LARGEST / height);
+        let room = if height == 1.0 && self.tiles.len() == 1 { WIDTH - 2.0 * MARGIN } else { room.min(self.largest) };
+        let scale = (room / width.max(height)).min(self.largest / height);
         let scale = if scale >= 1.0 { scale.floor() } else { scale };
         [(scale * width).max(1.0), (scale * height).max(if height == 1.0 { 14.0 } else { 1.0 })]
     }
@@ -242,7 +247,9 @@ impl Section {
             if self.is_labelled() {
                 picture.text([x, y - 3.0], tile.label.as_str(), NUMBER, Anchor::Start, SOFT_INK);
             }
-            picture.image(Area { x, y, width, height }, tile.columns, tile.pixels.clone());
+            let area = Area { x, y, width, height };
+            picture.image(area, tile.columns, tile.pixels.clone());
+            picture.frame(area, FRAME);
         }
         if !self.note.is_empty() {
             let y = top + (self.height() - self.heading_height()) - 14.0;

@@ -17,7 +17,7 @@ pub fn joint(values: &[f32], width: usize, perplexity: f32, threads: usize) -> V
 }
 
 /// The probabilities p(j | i): a row for every point i, whose sum is 1 and whose perplexity is the given one.
-fn conditional(values: &[f32], width: usize, perplexity: f32, threads: usize) -> Vec<f32> {
+pub fn conditional(values: &[f32], width: usize, perplexity: f32, threads: usize) -> Vec<f32> {
     let points = values.len() / width.max(1);
     let mut rows = vec![0.0; points * points];
     let share = points.div_ceil(threads).max(1);
