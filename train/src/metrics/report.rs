@@ -131,7 +131,7 @@ impl fmt::Display for Report {
             write!(f, "\ntop-5 accuracy {}", percent(self.top5_accuracy))?;
         }
         if self.unpredicted > 0 {
-            write!(f, "\n{} examples have no prediction: a logit is not a number", grouped(self.unpredicted))?;
+            write!(f, "\n{} without a prediction: a logit is not a number", grouped(self.unpredicted))?;
         }
         writeln!(f)
     }

@@ -1,5 +1,7 @@
 use super::{Confusion, MetricsError};
-use std::f32::{INFINITY, NAN, NEG_INFINITY};
+
+const NAN: f32 = f32::NAN;
+const INFINITY: f32 = f32::INFINITY;
 
 /// The values are those of scikit-learn 1.9.1: `classification_report(labels, predictions, zero_division=0)`. The last
 /// class does not occur and is no part of the average.
@@ -52,7 +54,7 @@ fn every_row_has_one_prediction_or_none() {
         ([1.0, 2.0, 0.0], Some(1)),
         ([1.0, 1.0, 1.0], Some(0)),
         ([0.0, INFINITY, INFINITY], Some(1)),
-        ([NEG_INFINITY, NEG_INFINITY, -5.0], Some(2)),
+        ([-INFINITY, -INFINITY, -5.0], Some(2)),
         ([NAN, 1.0, 2.0], None),
         ([NAN, NAN, NAN], None),
         ([INFINITY, NAN, 0.0], None),
@@ -106,10 +108,10 @@ macro average                        0.3333  0.3333  0.3333     1 202
 
 top-1 accuracy 99.83 % of 1 202 examples
 top-5 accuracy 99.83 %
-1 examples have no prediction: a logit is not a number
+1 without a prediction: a logit is not a number
 ";
     assert_eq!(report.to_string(), want);
     let matrix = report.matrix();
-    assert!(matrix.starts_with("true \\ predicted                      0  1  2  3  4  5\n"), "{matrix}");
-    assert!(matrix.contains("0 cat                              1200  ·  ·  ·  ·  ·\n"), "{matrix}");
+    assert!(matrix.starts_with("true \\ predicted                       0  1  2  3  4  5\n"), "{matrix}");
+    assert!(matrix.contains("0 cat                               1200  ·  ·  ·  ·  ·\n"), "{matrix}");
 }

@@ -107,7 +107,7 @@ fn draw_notes(picture: &mut Picture, confusion: &Confusion, y: f64) {
         x += font::width(text, LABEL) + 24.0;
     }
     if confusion.unpredicted() > 0 {
-        let text = format!("{} examples have no prediction: a logit is not a number", grouped(confusion.unpredicted()));
+        let text = format!("{} without a prediction: a logit is not a number", grouped(confusion.unpredicted()));
         picture.text([MARGIN, y + 24.0], text, LABEL, Anchor::Start, INK);
     }
 }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_text_is_shortened_to_what_fits() {
-        for (text, most, want) in [("cat", 100.0, "cat"), ("a\nb", 100.0, "a b"), ("a very long name", 60.0, "a very…")]
+        for (text, most, want) in
+            [("cat", 100.0, "cat"), ("a\nb", 100.0, "a b"), ("a very long name", 60.0, "a very lo…")]
         {
             assert_eq!(fitted(text, 12.0, most), want);
             assert!(width(want, 12.0) <= most);

@@ -146,7 +146,7 @@ fn check(values: &[f32], width: usize, options: &TsneOptions) -> Result<usize, T
         return Err(TsneError::Points { points });
     }
     // Squares of larger values, summed over a row, could be infinite.
-    match values.iter().position(|value| !(value.abs() <= 1e15)) {
+    match values.iter().position(|value| value.is_nan() || value.abs() > 1e15) {
         Some(at) => Err(TsneError::Value { point: at / width, index: at % width, value: values[at] }),
         None => Ok(points),
     }
