@@ -16,14 +16,18 @@ fn every_op_has_gradients_away_from_kinks() {
         let found = problems.iter().any(|(problem, _)| problem.op.def().name == op.name);
         assert!(found, "no gradients of `{}`", op.name);
     }
-    let mut n=0;
+    let mut n = 0;
     for (problem, is_training) in &problems {
         let t = std::time::Instant::now();
         let gradients = Gradients::new(problem, *is_training);
         n += gradients.checks.len();
         let rough: Vec<_> = gradients.checks.iter().filter(|check| !check.is_smooth).collect();
-        if !rough.is_empty() { println!("ROUGH {} {} {:?}", problem.name, rough.len(), rough[0]); }
-        if t.elapsed().as_millis() > 1000 { println!("SLOW {} {:?}", problem.name, t.elapsed()); }
+        if !rough.is_empty() {
+            println!("ROUGH {} {} {:?}", problem.name, rough.len(), rough[0]);
+        }
+        if t.elapsed().as_millis() > 1000 {
+            println!("SLOW {} {:?}", problem.name, t.elapsed());
+        }
     }
     println!("{} problems {n} checks", problems.len());
 }
