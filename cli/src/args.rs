@@ -1,5 +1,9 @@
 //! The command line.
 
+mod viz;
+
+pub use viz::*;
+
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,6 +36,7 @@ Examples:
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
   cnn graph models/unet.cnn --svg         a picture of the network
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
+  cnn viz filters models/lenet.cnn --weights models/weights/lenet.safetensors
 
 Environment, for this command and for every program that embeds a network:
   CNN_THREADS=2         threads that work on one run
@@ -60,6 +65,8 @@ pub enum Command {
     Graph(Graph),
     /// Classify pictures
     Predict(Predict),
+    /// Draw curves of runs, filters, feature maps, the confusion matrix, examples by t-SNE
+    Viz(Viz),
     /// Measure how fast a network runs, layer by layer
     Bench(Bench),
     /// Measure the kernels that could run each layer, and keep their times in a file

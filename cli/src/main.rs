@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Some(Command::Emit(args)) => commands::emit::run(&args, format),
         Some(Command::Graph(args)) => commands::graph::run(&args, format),
         Some(Command::Predict(args)) => commands::predict::run(&args, format),
+        Some(Command::Viz(args)) => commands::viz::run(&args, format),
         Some(Command::Bench(args)) => commands::bench::run(&args, format),
         Some(Command::Tune(args)) => commands::tune::run(&args, format),
         Some(Command::Import(args)) => commands::import::run(&args, format),

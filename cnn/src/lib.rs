@@ -27,7 +27,7 @@
 //! # }
 //! ```
 
-pub use cnn_ir::{Block, BlockId, Layer, Member};
+pub use cnn_ir::{Block, BlockId, Layer, Member, Output, ValueId};
 pub use cnn_ir::{
     BuildError, Builder, Cost, Memory, Network, NetworkBuilder, Op, ReceptiveField, Row, RowKind, Shape, TraceBuilder,
     group_digits, ops,

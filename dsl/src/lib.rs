@@ -38,6 +38,7 @@ pub use json::to_json;
 pub use render::{Style, render};
 pub use settings::Settings;
 pub use source::{MAX_SOURCE_BYTES, Position, Sources};
+pub use suggest::nearest;
 
 use cnn_ir::Network;
 use diagnostic::Report;

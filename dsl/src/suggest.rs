@@ -5,7 +5,7 @@ const MAX_NAME: usize = 64;
 
 /// The candidate most like `name`, if one is like it: spelled nearly so, the same but for case, underscores and a `2d`, or
 /// one of its parts (`kernel` for `kernel_size`).
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_NAME {
         return None;
     }

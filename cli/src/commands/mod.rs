@@ -12,3 +12,4 @@ pub mod new;
 pub mod predict;
 pub mod show;
 pub mod tune;
+pub mod viz;

@@ -1,0 +1,33 @@
+//! `cnn viz confusion`
+
+use super::save;
+use super::source::Source;
+use crate::args::{Confusion, MessageFormat};
+use crate::evaluation::Judged;
+use crate::failure::Failure;
+use crate::predictions::scores_output;
+use cnn_train::plot;
+
+/// Examples that run through the network at once.
+const BATCH: usize = 256;
+
+/// Draws which classes a network takes for which.
+pub fn run(args: &Confusion, format: MessageFormat) -> Result<(), Failure> {
+    let source = Source::open(&args.trained, format)?;
+    let (network, trained) = (&source.network, &source.trained);
+    let output = scores_output(network, args.scores.as_deref())?;
+    let dataset = source.dataset(&args.examples)?;
+    let names = if trained.classes.is_empty() { dataset.classes().to_vec() } else { trained.classes.clone() };
+    let judged = Judged {
+        network,
+        weights: &trained.weights,
+        output: &network.outputs[output].name,
+        transforms: &source.transforms(args.examples.transforms.as_deref())?,
+        classes: &trained.classes,
+        batch: BATCH,
+        threads: None,
+    };
+    let confusion = judged.confusion(&[dataset])?;
+    let what = format!("{} of {} examples right", confusion.right(), confusion.examples());
+    save(&args.file, &plot::confusion(&confusion, &names), &what)
+}

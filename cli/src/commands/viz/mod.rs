@@ -1,0 +1,41 @@
+//! `cnn viz`: pictures of runs and networks, one file for each.
+
+mod confusion;
+mod curves;
+mod features;
+mod filters;
+mod source;
+mod tsne;
+mod values;
+
+use crate::args::{MessageFormat, Picture, Viz};
+use crate::failure::Failure;
+use crate::output::write_file;
+use std::ffi::OsStr;
+use std::io::{Write, stdout};
+use std::path::Path;
+
+/// Draws what is asked for.
+pub fn run(args: &Viz, format: MessageFormat) -> Result<(), Failure> {
+    match &args.picture {
+        Picture::Curves(args) => curves::run(args),
+        Picture::Confusion(args) => confusion::run(args, format),
+        Picture::Filters(args) => filters::run(args, format),
+        Picture::Features(args) => features::run(args, format),
+        Picture::Tsne(args) => tsne::run(args, format),
+    }
+}
+
+/// How many pixels of a PNG file there are for one of the picture's, in each direction.
+const SCALE: f64 = 2.0;
+
+/// Writes a picture in the format that the file's name says, and says what it shows.
+fn save(path: &Path, picture: &cnn_train::plot::Picture, what: &str) -> Result<(), Failure> {
+    let is_png = path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    if is_png {
+        write_file(path, &picture.png(SCALE).map_err(Failure::new)?)?;
+    } else {
+        write_file(path, picture.svg().as_bytes())?;
+    }
+    Ok(writeln!(stdout(), "{}: {what}", path.display())?)
+}

@@ -1,0 +1,99 @@
+//! A trained network: of a run, or of a file and its weights.
+
+use crate::args::{ExamplesArgs, MessageFormat, ModelArgs, TrainedArgs};
+use crate::data::Data;
+use crate::failure::Failure;
+use crate::model::load_one;
+use crate::trained::Trained;
+use cnn::Network;
+use cnn_data::{Dataset, Part, Pipeline, split};
+use cnn_train::{Recipe, RunFolder};
+use serde::Deserialize;
+use std::fs;
+use std::sync::Arc;
+
+/// A network, its weights, and the run that has trained them if it is known.
+pub struct Source {
+    pub network: Network,
+    pub trained: Trained,
+    run: Option<Config>,
+}
+
+/// What a run's `config.json` says.
+#[derive(Deserialize)]
+struct Config {
+    source: Origin,
+    recipe: Recipe,
+}
+
+/// Where the network and the data come from.
+#[derive(Deserialize)]
+struct Origin {
+    file: std::path::PathBuf,
+    model: Option<String>,
+    set: Vec<String>,
+    data: String,
+    skip_bad: bool,
+}
+
+impl Source {
+    pub fn open(args: &TrainedArgs, format: MessageFormat) -> Result<Self, Failure> {
+        let (model, set) = (args.model.clone(), args.set.clone());
+        if !args.source.is_dir() {
+            let weights = args.weights.as_ref().ok_or_else(|| {
+                let text = "the weights are missing: add `--weights FILE`, or give a run's folder in place of the model";
+                Failure::Message(text.into())
+            })?;
+            let network = load_one(&ModelArgs { file: args.source.clone(), model, set }, format)?;
+            return Ok(Self { network, trained: Trained::open(weights)?, run: None });
+        }
+        let folder = RunFolder::open(&args.source).map_err(Failure::new)?;
+        let config = read_config(&folder)?;
+        let origin = &config.source;
+        let model_args = ModelArgs {
+            file: folder.path().join(origin.file.file_name().unwrap_or_default()),
+            model: model.or_else(|| origin.model.clone()),
+            set: if set.is_empty() { origin.set.clone() } else { set },
+        };
+        let network = load_one(&model_args, format)?;
+        let trained = Trained::open(args.weights.as_deref().unwrap_or(&folder.best()))?;
+        Ok(Self { network, trained, run: Some(config) })
+    }
+
+    /// What happens to pictures: what is given, else what is stored with the weights, else nothing.
+    pub fn transforms(&self, given: Option<&str>) -> Result<Pipeline, Failure> {
+        let given = given.map(str::parse::<Pipeline>).transpose();
+        let given = given.map_err(|error| Failure::Message(format!("`--transforms`: {error}")))?;
+        Ok(given.or_else(|| self.trained.transforms.clone()).unwrap_or_default().evaluation())
+    }
+
+    /// The data that are named, or those that the run has validated on. Of data without a test part, all are taken.
+    pub fn dataset(&self, args: &ExamplesArgs) -> Result<Arc<dyn Dataset>, Failure> {
+        if let Some(name) = &args.data {
+            let data = Data::parse(name).map_err(|problem| Failure::Message(format!("`--data`: {problem}")))?;
+            return data.open(Part::Test);
+        }
+        let Some(Config { source, recipe }) = &self.run else {
+            return Err(Failure::Message("name the data: `--data fashion-mnist`".into()));
+        };
+        let data = Data { skip_bad: source.skip_bad, ..Data::parse(&source.data).map_err(Failure::Message)? };
+        let dataset = data.open(Part::Test)?;
+        match recipe.validation {
+            Some(share) if !data.has_test() => {
+                let (_, held_back) = split(dataset, share, recipe.seed).map_err(Failure::new)?;
+                Ok(Arc::new(held_back))
+            }
+            _ => Ok(dataset),
+        }
+    }
+}
+
+fn read_config(folder: &RunFolder) -> Result<Config, Failure> {
+    let path = folder.config();
+    let failure = |reason: String| {
+        let text = format!("`{}` is not the folder of a run: `{}`: {reason}", folder.path().display(), path.display());
+        Failure::Message(text)
+    };
+    let text = fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| failure(error.to_string()))
+}
