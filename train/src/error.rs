@@ -1,0 +1,184 @@
+//! What can go wrong with a training run.
+
+use std::path::PathBuf;
+
+/// An error of a training run: one message that says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A loss, optimizer, schedule or initialiser that is not allowed.
+    #[error(transparent)]
+    Recipe(#[from] cnn_recipe::Error),
+
+    /// Data that cannot be loaded.
+    #[error(transparent)]
+    Data(#[from] cnn_data::Error),
+
+    /// A network that cannot be trained, or a step that cannot be made.
+    #[error(transparent)]
+    Runtime(#[from] cnn_runtime::Error),
+
+    /// A setting of the recipe with a value that is not allowed.
+    #[error("`{name}` is {value}; {remedy}")]
+    Setting {
+        /// The setting: `batch`.
+        name: String,
+        /// The value given.
+        value: String,
+        /// What is allowed.
+        remedy: String,
+    },
+
+    /// A setting that does not exist.
+    #[error("there is no setting `{name}`; {hint}")]
+    UnknownSetting {
+        /// The name given.
+        name: String,
+        /// The nearest name, or all of them.
+        hint: String,
+    },
+
+    /// A network, data and objective that do not go together.
+    #[error("{problem}; {remedy}")]
+    Mismatch {
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+
+    /// Weights to start from that do not fit the network.
+    #[error(
+        "{source}\nto train a layer of another shape anew, name it in `fresh`: its weights are then left out and \
+         initialised"
+    )]
+    StartWeights {
+        /// All differences.
+        source: cnn_runtime::Error,
+    },
+
+    /// Training that diverges.
+    #[error(
+        "{what} not finite in step {step} (epoch {epoch}); that begins in {place}; try a lower learning rate than {rate}, \
+         or clip the gradients{}", where_kept(.kept.as_ref())
+    )]
+    NotFinite {
+        /// What is not finite.
+        what: &'static str,
+        /// The step, counted from 0: as many updates were made before it.
+        step: u64,
+        /// The epoch, counted from 0.
+        epoch: usize,
+        /// Where that begins.
+        place: String,
+        /// The learning rate of the step.
+        rate: f64,
+        /// Where the state before the step lies.
+        kept: Option<PathBuf>,
+    },
+
+    /// A run that needs more memory than there is.
+    #[error(
+        "a batch of {batch} needs {} of memory and {} are available; {}",
+        mib(*.needed), mib(*.available), what_fits(*.largest)
+    )]
+    Memory {
+        /// Bytes that the run needs.
+        needed: u64,
+        /// Bytes that it can have.
+        available: u64,
+        /// Its batch.
+        batch: usize,
+        /// The largest batch that fits; 0 when none does.
+        largest: usize,
+    },
+
+    /// A file or folder that cannot be written. What was there before is still there.
+    #[error("cannot write {} ({}): {source}; what was there before is kept", path.display(), size(*.bytes))]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The bytes that it needs.
+        bytes: u64,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A file that is no checkpoint.
+    #[error("{} is no checkpoint: {problem}; resume from the `last.safetensors` of a run", path.display())]
+    NoCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A checkpoint of another network.
+    #[error("{} is of another model: {source}\nresume it with the model it was made with", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// All differences.
+        source: cnn_runtime::Error,
+    },
+
+    /// A checkpoint of a run with other settings.
+    #[error(
+        "the run had {ours} for `{setting}`, and it should go on with {theirs}; a resumed run changes nothing but \
+         `epochs`, `steps`, `early_stopping`, `threads`, `workers`, `checkpoint_every` and `log_every`"
+    )]
+    OtherRecipe {
+        /// The setting.
+        setting: &'static str,
+        /// The checkpoint's value.
+        ours: String,
+        /// The value given.
+        theirs: String,
+    },
+
+    /// A run of this name.
+    #[error("there is a run {} already; resume it, or give the new one another name", path.display())]
+    RunExists {
+        /// Its folder.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    pub(crate) fn setting(name: &str, value: impl ToString, remedy: impl Into<String>) -> Self {
+        Self::Setting { name: name.to_owned(), value: value.to_string(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn mismatch(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Mismatch { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+fn where_kept(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!("; the state before it is kept in {}", path.display()))
+}
+
+fn what_fits(batch: usize) -> String {
+    match batch {
+        0 => "not even a batch of 1 fits".to_owned(),
+        batch => format!("the largest batch that fits is {batch}"),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    if bytes == 0 { "a folder".to_owned() } else { format!("{bytes} bytes are needed") }
+}
+
+/// `12.3 MiB`.
+pub(crate) fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1u64 << 20) as f64)
+}

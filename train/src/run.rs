@@ -1,0 +1,277 @@
+//! A run: the loop of steps, epochs and checkpoints.
+
+mod plan;
+
+use crate::checkpoint::{self, Best, Evaluation, Progress, RunState, Sums};
+use crate::evaluate::evaluate;
+use crate::feed::Feed;
+use crate::trainer::{Ended, Observer, Outcome, Stop};
+use crate::{EpochReport, Error, Event, Length, Metric, Per, Recipe, RunFolder, Score, StepReport};
+use cnn_data::{Batch, Dataset, Loader, Random};
+use cnn_ir::Network;
+use cnn_recipe::{Curve, Mode};
+use cnn_runtime::training::{StepSettings, TrainingSession};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A run under way.
+pub(crate) struct Run<'a> {
+    network: Network,
+    dataset: Arc<dyn Dataset>,
+    validation: Option<Arc<dyn Dataset>>,
+    folder: Option<RunFolder>,
+    observers: Vec<Observer<'a>>,
+    stop: Stop,
+    feed: Feed,
+    session: TrainingSession,
+    loader: Loader,
+    batch: Batch,
+    /// The state after the last update, but for the tensors.
+    state: RunState,
+    /// Running statistics after the last update: a step that fails has changed the session's.
+    buffers: Vec<(String, Vec<f32>)>,
+    /// When the last step ended.
+    clock: Instant,
+    /// Whether the checkpoint is the state.
+    is_saved: bool,
+    rate: f64,
+    /// Of the last epoch, once it is validated.
+    train: Option<Score>,
+    validated: Option<Score>,
+}
+
+impl<'a> Run<'a> {
+    /// Goes on to the end.
+    pub fn finish(mut self) -> Result<Outcome, Error> {
+        let ended = match self.go() {
+            Ok(ended) => ended,
+            Err(error) => return Err(self.keep(error)),
+        };
+        let weights = self.session.weights()?;
+        let Self { state: RunState { progress, .. }, train, validated: validation, folder, .. } = self;
+        let best = folder.as_ref().filter(|_| progress.best.is_some()).map(RunFolder::best);
+        let last = folder.as_ref().map(RunFolder::last);
+        Ok(Outcome { ended, weights, progress, train, validation, last, best })
+    }
+
+    fn go(&mut self) -> Result<Ended, Error> {
+        loop {
+            if self.state.progress.is_unvalidated && !self.end_epoch()? {
+                return self.end(Ended::Stopped);
+            }
+            if let Some(ended) = self.ended() {
+                if self.state.progress.example > 0 && self.train.is_none() {
+                    self.validate_within_epoch()?;
+                }
+                return self.end(ended);
+            }
+            if self.stop.is_requested() {
+                return self.end(Ended::Stopped);
+            }
+            self.step()?;
+            let Progress { step, is_unvalidated, .. } = self.state.progress;
+            let is_due = self.state.recipe.checkpoint_every.is_some_and(|every| step.is_multiple_of(every));
+            if is_due && !is_unvalidated {
+                self.save()?;
+            }
+        }
+    }
+
+    fn end(&mut self, ended: Ended) -> Result<Ended, Error> {
+        if !self.is_saved {
+            self.save()?;
+        }
+        Ok(ended)
+    }
+
+    /// Why there is no further step, if so.
+    fn ended(&self) -> Option<Ended> {
+        let RunState { recipe, progress, .. } = &self.state;
+        let is_done = match recipe.length {
+            Length::Epochs(epochs) => progress.epoch as u64 >= epochs,
+            Length::Steps(steps) => progress.step >= steps,
+        };
+        let is_hopeless = recipe.early_stopping.is_some_and(|epochs| progress.no_better >= epochs);
+        if is_done { Some(Ended::Finished) } else { is_hopeless.then_some(Ended::NoBetter) }
+    }
+
+    /// One update, of as many batches as the recipe accumulates. What it changes of the state, it changes at its end.
+    fn step(&mut self) -> Result<(), Error> {
+        let Self { feed, session, loader, batch, state: RunState { recipe, progress, examples, .. }, .. } = self;
+        let rate = rate(recipe, progress);
+        let group = plan::examples_of_step(recipe, *examples, progress.example);
+        let (mut sums, mut norm, mut number) = (Sums::default(), None, 0);
+        while norm.is_none() {
+            if !loader.load(batch)? {
+                return Err(Error::mismatch("the data ended within an epoch", "give all examples of it"));
+            }
+            let count = batch.labels.len();
+            let seen = sums.examples as usize + count;
+            let settings = StepSettings {
+                rate,
+                seed: seed_of_step(recipe.seed, progress.step, number),
+                // Gradients are averaged over examples, as if the batches were one.
+                scale: if count == group { 1.0 } else { count as f64 / group as f64 },
+                updates: seen >= group,
+            };
+            let (result, of_batch) = feed.step(session, batch, &settings)?;
+            sums.add(&of_batch);
+            norm = result.gradient_norm.or_else(|| settings.updates.then_some(0.0));
+            number += 1;
+        }
+        sums.seconds = self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+        progress.step += 1;
+        progress.is_unvalidated = batch.next.epoch != batch.epoch;
+        (progress.epoch, progress.example) = (batch.next.epoch, batch.next.example);
+        progress.seconds += sums.seconds;
+        progress.of_epoch.add(&sums);
+        progress.of_row.add(&sums);
+        (self.rate, self.is_saved, self.train, self.validated) = (rate, false, None, None);
+        for (name, values) in &mut self.buffers {
+            if let Some(now) = session.parameter(name) {
+                values.copy_from_slice(now);
+            }
+        }
+        let score = sums.score();
+        let report = StepReport {
+            step: progress.step,
+            epoch: progress.epoch as f64 + progress.example as f64 / *examples as f64,
+            loss: score.loss,
+            accuracy: score.accuracy,
+            rate,
+            gradient_norm: norm.unwrap_or(0.0),
+            examples_per_second: sums.examples as f64 / sums.seconds.max(1e-9),
+        };
+        self.tell(Event::Step(&report));
+        Ok(())
+    }
+
+    /// Validates the epoch that is over, and writes down what follows from it; false when it was asked to stop meanwhile.
+    fn end_epoch(&mut self) -> Result<bool, Error> {
+        let Some(validation) = self.validate()? else { return Ok(false) };
+        let RunState { recipe, progress, .. } = &mut self.state;
+        let train = std::mem::take(&mut progress.of_epoch).score();
+        let score = validation.unwrap_or(train);
+        if let Curve::ReduceOnPlateau(plateau) = &recipe.schedule.curve {
+            let by = if plateau.mode == Mode::Min { Metric::Loss } else { Metric::Accuracy };
+            progress.plateau.observe(&recipe.schedule, metric(by, &score));
+        }
+        progress.is_unvalidated = false;
+        (self.is_saved, self.train, self.validated) = (false, Some(train), validation);
+        let is_best = self.judge(&score)?;
+        let progress = &mut self.state.progress;
+        progress.no_better = if is_best { 0 } else { progress.no_better + 1 };
+        self.report(&train, self.state.progress.epoch, is_best);
+        self.save()?;
+        Ok(true)
+    }
+
+    /// Validates at the end of a run that ends within an epoch: it says how good the state is, and changes nothing that a
+    /// longer run would depend on but the best state.
+    fn validate_within_epoch(&mut self) -> Result<(), Error> {
+        let Some(validation) = self.validate()? else { return Ok(()) };
+        let train = self.state.progress.of_epoch.score();
+        (self.is_saved, self.train, self.validated) = (false, Some(train), validation);
+        let is_best = self.judge(&validation.unwrap_or(train))?;
+        self.report(&train, self.state.progress.epoch + 1, is_best);
+        Ok(())
+    }
+
+    /// The score on the validation's examples, if there are any; none when it was asked to stop meanwhile.
+    fn validate(&mut self) -> Result<Option<Option<Score>>, Error> {
+        let Some(dataset) = &self.validation else { return Ok(Some(None)) };
+        let (weights, recipe) = (self.session.weights()?, &self.state.recipe);
+        let sums = evaluate(&self.network, &weights, dataset, recipe, &mut self.feed, &self.stop)?;
+        self.state.progress.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+        Ok(sums.map(|sums| Some(sums.score())))
+    }
+
+    /// Keeps the state when it is the best so far.
+    fn judge(&mut self, score: &Score) -> Result<bool, Error> {
+        let RunState { recipe, progress, .. } = &mut self.state;
+        let value = metric(recipe.best, score);
+        let is_best = match progress.best {
+            _ if value.is_nan() => false,
+            None => true,
+            Some(best) if recipe.best == Metric::Loss => value < best.value,
+            Some(best) => value > best.value,
+        };
+        if !is_best {
+            return Ok(false);
+        }
+        let best = Best { value, epoch: progress.epoch, step: progress.step };
+        progress.best = Some(best);
+        if let Some(folder) = &self.folder {
+            let evaluation = Evaluation::new(&self.network, recipe, self.dataset.classes(), best);
+            let (path, observers) = (folder.best(), &mut self.observers);
+            let mut written = |file: &std::path::Path| observers.iter_mut().for_each(|tell| tell(Event::Written(file)));
+            evaluation.save(&path, &self.session, &mut written)?;
+            self.tell(Event::Saved(&path));
+        }
+        Ok(true)
+    }
+
+    fn report(&mut self, train: &Score, epoch: usize, is_best: bool) {
+        let Progress { step, seconds, .. } = self.state.progress;
+        let (train, validation, rate) = (*train, self.validated, self.rate);
+        self.tell(Event::Epoch(&EpochReport { epoch, step, train, validation, is_best, rate, seconds }));
+    }
+
+    /// Replaces the checkpoint by the state after the last update.
+    fn save(&mut self) -> Result<(), Error> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let (path, observers) = (folder.last(), &mut self.observers);
+        let mut written = |file: &std::path::Path| observers.iter_mut().for_each(|tell| tell(Event::Written(file)));
+        checkpoint::save(&path, &self.session, &self.state, &mut written)?;
+        self.is_saved = true;
+        self.tell(Event::Saved(&path));
+        Ok(())
+    }
+
+    /// Keeps the state after the last update when something went wrong after it, and says so where the error does.
+    fn keep(&mut self, error: Error) -> Error {
+        if matches!(error, Error::Write { .. }) {
+            return error;
+        }
+        let buffers = std::mem::take(&mut self.buffers);
+        let restored = buffers.iter().try_for_each(|(name, values)| self.session.set_parameter(name, values));
+        let kept: Option<PathBuf> =
+            (restored.is_ok() && self.save().is_ok()).then(|| self.folder.as_ref().map(RunFolder::last)).flatten();
+        let Progress { step, epoch, .. } = self.state.progress;
+        match error {
+            Error::Runtime(cnn_runtime::Error::NotFinite { what, place }) => {
+                Error::NotFinite { what, step, epoch, place, rate: rate(&self.state.recipe, &self.state.progress), kept }
+            }
+            error => error,
+        }
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        self.observers.iter_mut().for_each(|tell| tell(event));
+    }
+}
+
+fn metric(metric: Metric, score: &Score) -> f64 {
+    match metric {
+        Metric::Loss => score.loss,
+        Metric::Accuracy => score.accuracy.unwrap_or(f64::NAN),
+    }
+}
+
+/// The learning rate of the next step.
+fn rate(recipe: &Recipe, progress: &Progress) -> f64 {
+    let index = match recipe.counts() {
+        Per::Step => progress.step,
+        Per::Epoch => progress.epoch as u64,
+    };
+    progress.plateau.rate(&recipe.schedule, recipe.base_rate(), index)
+}
+
+/// What dropout depends on in a batch of a step. The constant keeps it apart from the augmentation of epochs and examples.
+fn seed_of_step(seed: u64, step: u64, batch: u64) -> u64 {
+    const DROPOUT: u64 = 0x6472_6F70_6F75_7400;
+    Random::of(seed ^ DROPOUT, step, batch).next_u64()
+}

@@ -1,0 +1,238 @@
+//! What is settled before the first step: that everything goes together, how long it takes and what memory it needs.
+
+use super::Run;
+use crate::adapters::compile_options;
+use crate::checkpoint::{Progress, RunState, VERSION};
+use crate::feed::Feed;
+use crate::trainer::Trainer;
+use crate::{
+    Error, Event, Length, Metric, Recipe, Start, initial, initial_weights, memory, training_options,
+};
+use cnn_data::{Batch, Dataset, Loader, LoaderOptions, split};
+use cnn_recipe::{Curve, Mode};
+use cnn_runtime::Session;
+use cnn_runtime::training::TrainingSession;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl<'a> Run<'a> {
+    /// Makes everything ready, and tells of the start.
+    pub fn new(trainer: Trainer<'a>) -> Result<Self, Error> {
+        let Trainer { network, recipe, folder, checkpoint, observers, stop, targets, .. } = trainer;
+        // What the run takes itself is not counted.
+        let available = trainer.memory.or_else(memory::available);
+        let (dataset, validation) = match (trainer.validation, recipe.validation) {
+            (Some(validation), _) => (trainer.dataset, Some(validation)),
+            (None, Some(share)) => {
+                let (training, validation) = split(trainer.dataset, share, recipe.seed)?;
+                (Arc::new(training) as Arc<dyn Dataset>, Some(Arc::new(validation) as Arc<dyn Dataset>))
+            }
+            (None, None) => (trainer.dataset, None),
+        };
+        let examples = dataset.len();
+        let progress = match &checkpoint {
+            None => Progress::default(),
+            Some(checkpoint) => {
+                checkpoint.check(&network, &recipe, examples)?;
+                checkpoint.progress().clone()
+            }
+        };
+        let options = LoaderOptions {
+            batch_size: recipe.batch,
+            seed: recipe.seed,
+            shuffle: recipe.shuffle,
+            drop_last: recipe.drop_last,
+            workers: recipe.workers,
+            start: progress.position(),
+            epochs: usize::MAX,
+        };
+        let loader = Loader::new(Arc::clone(&dataset), recipe.transforms.clone(), options)?;
+        let feed = Feed::new(&network, &recipe, loader.shape(), dataset.classes().len(), targets)?;
+        check_metric(&recipe, &feed)?;
+        if let Some(validation) = &validation {
+            check_validation(&**validation, &recipe, loader.shape(), dataset.classes().len())?;
+        }
+
+        let weights = match (&checkpoint, &trainer.weights) {
+            (Some(checkpoint), _) => checkpoint.weights()?,
+            (None, Some(weights)) => initial::starting_from(weights, &network, &recipe)?,
+            (None, None) => initial_weights(&network, &recipe)?,
+        };
+        let mut session = TrainingSession::new(&network, &weights, &training_options(&network, &recipe))?;
+        if let Some(checkpoint) = &checkpoint {
+            checkpoint.restore(&mut session)?;
+        }
+
+        // Compiled once now: that the network can be validated is not learnt after an epoch.
+        let inference = match &validation {
+            Some(_) => {
+                let inference = Session::from_network(&network, &weights, &compile_options(&recipe))?;
+                Some((inference, weights.packed_bytes() as u64))
+            }
+            None => None,
+        };
+        let parameters: usize = session.parameters().map(|(_, values)| size_of_val(values)).sum();
+        let needed = |batch: usize| {
+            let loading = (recipe.workers as u64 + 3) * batch as u64 * feed.example_bytes();
+            let validating = inference.as_ref().map_or(0, |(inference, packed)| {
+                loading + parameters as u64 + packed + inference.arena_bytes(batch) as u64
+            });
+            (session.bytes(batch) as u64).saturating_add(loading).saturating_add(validating)
+        };
+        let batch = recipe.batch.min(examples);
+        let memory = needed(batch);
+        if let Some(available) = available.filter(|available| memory > *available) {
+            let largest = largest(batch, |batch| needed(batch) <= available);
+            return Err(Error::Memory { needed: memory, available, batch: recipe.batch, largest });
+        }
+        let steps_per_epoch = steps_per_epoch(&recipe, examples);
+        let start = Start {
+            network: network.name.clone(),
+            trained: session.trained().len(),
+            examples,
+            validation: validation.as_ref().map_or(0, |validation| validation.len()),
+            steps_per_epoch,
+            steps: match recipe.length {
+                Length::Epochs(epochs) => epochs.saturating_mul(steps_per_epoch),
+                Length::Steps(steps) => steps,
+            },
+            step: progress.step,
+            epoch: progress.epoch,
+            threads: session.threads(),
+            memory,
+            available,
+        };
+        drop(inference);
+
+        let owned = session.parameters().filter(|(parameter, _)| !parameter.trainable);
+        let buffers = owned.map(|(parameter, values)| (parameter.name.clone(), values.to_vec())).collect();
+        let is_saved = checkpoint.is_some();
+        let state = RunState { version: VERSION, network: network.name.clone(), recipe, examples, progress };
+        if let (Some(folder), None) = (&folder, &checkpoint) {
+            folder.write("config.json", &config(&state, dataset.classes()))?;
+        }
+        let mut run = Self {
+            dataset,
+            network,
+            validation,
+            folder,
+            observers,
+            stop,
+            feed,
+            session,
+            loader,
+            batch: Batch::default(),
+            rate: super::rate(&state.recipe, &state.progress),
+            state,
+            buffers,
+            clock: Instant::now(),
+            is_saved,
+            train: None,
+            validated: None,
+        };
+        run.tell(Event::Start(&start));
+        run.clock = Instant::now();
+        Ok(run)
+    }
+}
+
+/// Examples of the next step, of whole batches but for an epoch's last one.
+pub(super) fn examples_of_step(recipe: &Recipe, examples: usize, done: usize) -> usize {
+    let rest = examples.saturating_sub(done);
+    let rest = if recipe.drop_last { rest / recipe.batch * recipe.batch } else { rest };
+    rest.min(recipe.batch.saturating_mul(recipe.accumulate))
+}
+
+/// Updates of an epoch.
+fn steps_per_epoch(recipe: &Recipe, examples: usize) -> u64 {
+    let batches = if recipe.drop_last { examples / recipe.batch } else { examples.div_ceil(recipe.batch) };
+    batches.div_ceil(recipe.accumulate) as u64
+}
+
+/// The largest number below `end` that fits; 0 when none does.
+fn largest(end: usize, fits: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, end);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if fits(middle) { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// That there is an accuracy where the recipe wants one.
+fn check_metric(recipe: &Recipe, feed: &Feed) -> Result<(), Error> {
+    let remedy = "there is no accuracy without labels; take the loss";
+    if recipe.best == Metric::Accuracy && !feed.is_judged() {
+        return Err(Error::setting("best", "accuracy", remedy));
+    }
+    match &recipe.schedule.curve {
+        Curve::ReduceOnPlateau(plateau) if plateau.mode == Mode::Max && !feed.is_judged() => {
+            Err(Error::setting("schedule", &recipe.schedule, remedy))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// That the validation's examples are of the training's kind.
+fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], classes: usize) -> Result<(), Error> {
+    if data.is_empty() {
+        return Err(Error::mismatch("the data for validation have no examples", "give some, or none of it"));
+    }
+    if data.classes().len() > classes {
+        let problem =
+            format!("the data for validation have {} classes, and those for training {classes}", data.classes().len());
+        return Err(Error::mismatch(problem, "give both the same classes"));
+    }
+    let Some(shape) = data.shape() else { return Ok(()) };
+    let found = recipe.evaluation().shape(shape)?;
+    if found != picture {
+        let problem = format!(
+            "after the transforms, pictures of evaluation are {found:?} (channels, height, width), and those of training \
+             {picture:?}"
+        );
+        return Err(Error::mismatch(problem, "give `evaluation_transforms` that make them the same"));
+    }
+    Ok(())
+}
+
+/// `config.json`: everything the run depends on, with its defaults.
+fn config(state: &RunState, classes: &[String]) -> String {
+    let RunState { network, recipe, examples, .. } = state;
+    let config = json!({ "network": network, "examples": examples, "classes": classes, "recipe": recipe });
+    // A recipe has no keys but texts.
+    serde_json::to_string_pretty(&config).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_cut_into_steps() {
+        for (batch, accumulate, drop_last, examples, steps) in [
+            (4, 1, false, 10, vec![4, 4, 2]),
+            (4, 2, false, 10, vec![8, 2]),
+            (4, 2, true, 10, vec![8]),
+            (4, 2, true, 14, vec![8, 4]),
+            (4, 9, false, 10, vec![10]),
+            (16, 1, false, 10, vec![10]),
+        ] {
+            let recipe = Recipe { batch, accumulate, drop_last, ..Recipe::default() };
+            let (mut done, mut found) = (0, Vec::new());
+            while examples_of_step(&recipe, examples, done) > 0 {
+                found.push(examples_of_step(&recipe, examples, done));
+                done += found.last().unwrap();
+            }
+            assert_eq!(found, steps);
+            assert_eq!(steps_per_epoch(&recipe, examples), steps.len() as u64);
+        }
+    }
+
+    #[test]
+    fn the_largest_batch_is_found() {
+        for (end, most, expected) in [(64, 10, 10), (64, 0, 0), (64, 63, 63), (1, 0, 0)] {
+            assert_eq!(largest(end, |batch| batch <= most), expected);
+        }
+    }
+}
