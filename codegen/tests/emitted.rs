@@ -29,6 +29,15 @@ fn reads_as_if_a_person_had_written_it() {
     insta::assert_snapshot!(code(TEXT));
 }
 
+#[test]
+fn how_a_model_is_trained_changes_no_code() {
+    let trained = TEXT
+        .replace("bias = false)", "bias = false, init = xavier_uniform)")
+        .replace("match\n}", "match\ntrain { epochs: 5 }\n}");
+    assert_eq!(trained.matches("init").count() + trained.matches("train").count(), 2);
+    assert_eq!(code(&trained), code(TEXT));
+}
+
 const BLOCKS: &str = "
 /// A convolution and its activation.
 block conv_relu(channels: int, size: int = 3) { conv(channels, size, padding = size / 2) -> relu }

@@ -46,7 +46,8 @@ codes! {
     /// An integer divided by zero, or the remainder of a division by zero.
     DIVISION_BY_ZERO = "cnn::division_by_zero";
 
-    /// One argument was given twice: by position and by name, or by name two times.
+    /// One argument was given twice: by position and by name, or by name two times. Likewise a setting of `train { … }`,
+    /// or its two settings for one thing, `epochs` and `steps`.
     DUPLICATE_ARGUMENT = "cnn::duplicate_argument";
 
     /// The source is larger than 4 MiB. No description of a network is; it is likely another kind of file.
@@ -63,11 +64,15 @@ codes! {
     /// into one is the value before its call.
     MISPLACED_INPUT = "cnn::misplaced_input";
 
+    /// `train { … }` is the last part of a model: it stands within the model's braces, once, outside of loops, groups and
+    /// blocks, and no step follows it.
+    MISPLACED_TRAIN = "cnn::misplaced_train";
+
     /// Outputs belong to models. A block leaves one value, that of its last step; in the model, label the block's call and
     /// declare an output of that label.
     MISPLACED_OUTPUT = "cnn::misplaced_output";
 
-    /// A layer was called without an argument that it cannot do without.
+    /// A layer, loss or schedule was called without an argument that it cannot do without.
     MISSING_ARGUMENT = "cnn::missing_argument";
 
     /// A parameter of a model has no default, and no value was given from outside. Give it a default, or a value:
@@ -76,9 +81,6 @@ codes! {
 
     /// The file holds no model. A file describes one model or more: `model Name { … }`.
     NO_MODEL = "cnn::no_model";
-
-    /// The word is reserved for a part of the language that this version does not have yet.
-    NOT_AVAILABLE = "cnn::not_available";
 
     /// The file holds bytes that no text has: it is a picture, an archive, weights or a program.
     NOT_TEXT = "cnn::not_text";
@@ -102,7 +104,7 @@ codes! {
     /// `add`, `concat` and `mul` join two branches or more. A branch without steps is the value as it is.
     TOO_FEW_BRANCHES = "cnn::too_few_branches";
 
-    /// A layer was called with more positional arguments than it has parameters.
+    /// A layer, loss or optimizer was called with more positional arguments than it has parameters.
     TOO_MANY_ARGUMENTS = "cnn::too_many_arguments";
 
     /// There are so many errors that the rest is left out; most of them likely have one cause.
@@ -118,7 +120,7 @@ codes! {
     /// no rounds.
     UNREACHABLE = "cnn::unreachable";
 
-    /// The layer has no parameter of this name.
+    /// The layer, loss or optimizer has no parameter of this name.
     UNKNOWN_ARGUMENT = "cnn::unknown_argument";
 
     /// There is no layer of this name.
@@ -127,8 +129,14 @@ codes! {
     /// No parameter, or no label, of this name is known here. Labels and parameters must be declared before their use.
     UNKNOWN_NAME = "cnn::unknown_name";
 
+    /// There is no loss, optimizer, schedule, initialiser or way of clipping of this name.
+    UNKNOWN_RECIPE = "cnn::unknown_recipe";
+
     /// A setting names a parameter that no model of the file has.
     UNKNOWN_SETTING = "cnn::unknown_setting";
+
+    /// `train { … }` has no setting of this name. `docs/language.md` lists them.
+    UNKNOWN_TRAIN_SETTING = "cnn::unknown_train_setting";
 
     /// No model and no other block calls this block.
     UNUSED_BLOCK = "cnn::unused_block";

@@ -32,7 +32,7 @@ mod suggest;
 mod syntax;
 
 pub use diagnostic::{Diagnostic, Edit, Help, Label, Level};
-pub use elaborate::is_reserved_model_name;
+pub use elaborate::{TRAIN_SETTINGS, TrainSetting, is_reserved_model_name};
 pub use format::{MAX_COLUMNS, format};
 pub use json::to_json;
 pub use render::{Style, render};

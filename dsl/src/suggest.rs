@@ -30,7 +30,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The keywords that begin a statement; `if` is too short to be told from a name.
-const STATEMENTS: &[&str] = &["assert", "else", "for", "input", "output", "repeat", "share", "train_only"];
+const STATEMENTS: &[&str] = &["assert", "else", "for", "input", "output", "repeat", "share", "train_only", "train"];
 
 /// The keyword that a word at the beginning of a statement is like.
 pub(crate) fn keyword(word: &str) -> Option<&'static str> {

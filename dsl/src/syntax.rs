@@ -88,8 +88,18 @@ pub enum Statement<'s> {
     If(If<'s>),
     /// `train_only { … }`
     TrainOnly { body: Vec<Statement<'s>>, span: Span },
+    /// `train { … }`
+    Train { settings: Vec<Setting<'s>>, span: Span },
     /// Something that could not be read and was reported; the names it may have given are kept.
     Broken { name: Option<Name<'s>> },
+}
+
+/// `schedule: warmup(5) -> cosine(total = 30)`
+#[derive(Debug)]
+pub struct Setting<'s> {
+    pub key: Name<'s>,
+    /// The value, or the parts of one that are joined by arrows; at least one.
+    pub steps: Vec<Expr<'s>>,
 }
 
 /// One step: takes the current value and leaves the next.
@@ -203,6 +213,8 @@ pub enum ExprKind<'s> {
     Call(Box<Call<'s>>),
     Tuple(Vec<Expr<'s>>),
     List(Vec<Expr<'s>>),
+    /// `"data/mnist"`, without its quotes: in `train` alone.
+    Text(&'s str),
     /// `pair.0`
     Field(Box<Expr<'s>>, usize),
     Negate(Box<Expr<'s>>),
@@ -317,7 +329,12 @@ impl<'s> Expr<'s> {
                 }
                 otherwise.each_name(see);
             }
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Input(_) | ExprKind::Broken => {}
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Input(_)
+            | ExprKind::Text(_)
+            | ExprKind::Broken => {}
         }
     }
 }
@@ -367,6 +384,9 @@ impl<'s> Statement<'s> {
                 }
             },
             Statement::If(If { arms, .. }) => arms.iter().for_each(|(condition, _)| condition.each_name(see)),
+            Statement::Train { settings, .. } => {
+                settings.iter().flat_map(|setting| &setting.steps).for_each(|step| step.each_name(see));
+            }
             Statement::Output { .. } | Statement::TrainOnly { .. } | Statement::Broken { .. } => {}
         }
         self.inner().into_iter().flatten().for_each(|statement| statement.each_name(see));

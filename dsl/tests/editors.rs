@@ -101,6 +101,11 @@ fn words_have_their_scopes() {
         ("    assert params < 1.5M and shape == [1]", "shape", "variable.other"),
         ("    b: share encoder", "share", "keyword.other"),
         ("use \"blocks.cnn\"", "\"blocks.cnn\"", "string.quoted.double"),
+        ("    train {", "train", "keyword.other"),
+        ("        optimizer: adam(betas = (0.9, 0.999))", "optimizer", "entity.name.tag"),
+        ("        loss: mse + 0.3 * l1(output = aux)", "output", "variable.parameter"),
+        ("        rate: 1e-3", "1e-3", "constant.numeric"),
+        ("        data: mnist(\"data\")", "\"data\"", "string.quoted.double"),
         ("        | identity", "|", "keyword.operator.branch"),
     ];
     for (line, word, scope) in cases {

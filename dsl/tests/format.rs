@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use cnn_dsl::{Settings, Sources, compile, format};
-use cnn_ir::TraceBuilder;
+use cnn_ir::{Network, TraceBuilder};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,13 +39,21 @@ fn formatted(text: &str) -> Option<String> {
     }
 }
 
-/// The calls of every model without errors.
+/// What a model says about its training, without places.
+fn training(network: &Network) -> Vec<(&str, &str)> {
+    let settings = network.training.iter().flat_map(|training| &training.settings);
+    let settings = settings.map(|setting| (setting.key.as_str(), setting.text.as_str()));
+    let layers = (0..network.layers.len()).filter_map(|layer| Some(("init", network.initialiser(layer)?)));
+    settings.chain(layers).collect()
+}
+
+/// The calls of every model without errors, and how it is trained.
 fn networks(text: &str) -> Vec<String> {
     let compilation = compile(&Sources::new("test.cnn", text), &Settings::default());
     let traces = compilation.models.iter().map(|network| {
         let mut trace = TraceBuilder::new();
         network.replay(&mut trace).unwrap();
-        format!("{}\n{}", network.name, trace.text())
+        format!("{}\n{}\n{:?}", network.name, trace.text(), training(network))
     });
     traces.collect()
 }

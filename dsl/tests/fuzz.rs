@@ -143,6 +143,16 @@ const TOKENS: &[&str] = &[
     "model P = M(n = 2)",
     "share",
     "identity",
+    "train {",
+    "train { loss: mse + 0.5 * cross_entropy(output = y)",
+    "transforms: random_crop(28, padding = (4, 4)) -> horizontal_flip",
+    "schedule: warmup(5) -> cosine(total = n)",
+    "data: mnist(\"folder\")",
+    "optimizer: adam(betas = (0.9, 0.999))",
+    "epochs: n",
+    "rate:",
+    "init = kaiming_normal(mode = fan_out)",
+    "if n > 2 { sgd(0.9) } else { adam }",
 ];
 
 fn token_soup() -> impl Strategy<Value = String> {
@@ -157,11 +167,19 @@ const BLOCKS: &str = "block basic(channels: int, stride: int = 1, act: layer = r
     conv(channels, 3, stride = stride, padding = 1) -> act\n        | if stride != 1 or in.channels != channels { \
     down: { conv(channels, 1, stride = stride) } }\n    }\n}\nmodel Net(stages: [(int, int)]) {\n    input x: [3, 16, 16]\n    \
     for (c, n) in stages { layer{c}: { repeat n { basic(c, min(n, 2)) } } }\n    stem: basic(8) -> concat(stem, dim = 1)\n    \
-    assert params < 1M and shape.0 == 16\n}\nmodel Small = Net(stages = [(4, 1), (8, 2)])\n";
+    assert shape.0 == 16 assert params < 1M\n}\nmodel Small = Net(stages = [(4, 1), (8, 2)])\n";
+
+/// Every setting of `train`.
+const TRAINED: &str = "model T(n: int = 2) {\n    input x: [1, 8, 8]\n    conv(2, 3, init = kaiming_normal(mode = fan_out)) -> \
+    flatten -> dense(3)\n    output y\n    train {\n        data: mnist(\"a b\")\n        transforms: resize((8, 8)) -> \
+    horizontal_flip // é\n        validation: 0.1\n        loss: mse + 0.5 * n * l1(output = y)\n        optimizer: if n > 1 \
+    { sgd(0.9, nesterov = true) } else { adam }\n        rate: 1e-3 * n\n        schedule: warmup(5) -> step(3, 0.1)\n        \
+    weight_decay: 5e-4\n        clip: norm(1.0)\n        batch: 8 accumulate: 2 epochs: 3 early_stopping: 1\n        init: \
+    pytorch seed: 0\n    }\n}\n";
 
 /// A valid model with something put in, taken out or doubled.
 fn damaged_model() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![damaged(MODEL), damaged(BLOCKS)]
+    prop_oneof![damaged(MODEL), damaged(BLOCKS), damaged(TRAINED)]
 }
 
 const MODEL: &str = "/// Doc\nmodel LeNet(classes: int = 10, p: float = 0.5) {\n    input image: [1, 28, 28] // é\n    c1: conv(6, \
@@ -178,6 +196,15 @@ fn damaged(model: &'static str) -> impl Strategy<Value = Vec<u8>> {
             bytes
         },
     )
+}
+
+/// What is damaged is sound at first.
+#[test]
+fn damage_begins_with_sound_models() {
+    for model in [MODEL, BLOCKS, TRAINED] {
+        let compilation = compile(&Sources::new("any.cnn", model), &Settings::default());
+        assert_eq!(compilation.diagnostics, [], "{model}");
+    }
 }
 
 proptest! {
@@ -201,6 +228,12 @@ proptest! {
     #[test]
     fn any_body(text in token_soup()) {
         check(format!("model M(n: int = 3) {{ input x: [3, 8, 8]\n{text}\n}}").into_bytes());
+    }
+
+    #[test]
+    fn any_training(text in token_soup()) {
+        let model = format!("model M(n: int = 3) {{ input x: [3, 8, 8] flatten -> dense(2) output y train {{\n{text}\n}} }}");
+        check(model.into_bytes());
     }
 
     #[test]

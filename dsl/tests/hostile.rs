@@ -66,12 +66,22 @@ fn hostile_texts() -> Vec<(String, String)> {
     for unit in units {
         texts.push((format!("{unit:?} bare"), repeated(unit)));
         texts.push((format!("{unit:?} in a body"), body(&repeated(unit))));
+        texts.push((format!("{unit:?} in `train`"), body(&format!("dense(2) train {{ {} }}", repeated(unit)))));
         texts.push((format!("{unit:?} in a call"), body(&format!("dense({})", repeated(unit)))));
         texts.push((format!("{unit:?} as parameters"), format!("model M({}) {{}}", repeated(unit))));
     }
     texts.push(("minus signs".into(), body(&format!("dense({}1)", repeated("-")))));
     texts.push(("a long sum".into(), body(&format!("dense(1{})", "+1".repeat(30_000)))));
     texts.push(("a long product".into(), body(&format!("dense(1{})", "*1+1".repeat(15_000)))));
+    for value in ["seed: 1\n", "loss: mse\n", "a: b", "schedule: a -> ", "loss: 1 * ", "loss: l1(output = x) + "] {
+        texts.push((format!("{value:?} in `train`"), body(&format!("dense(2) train {{ {} }}", repeated(value)))));
+        let (key, part) = value.split_once(": ").unwrap_or_default();
+        let long = part.repeat(60_000 / part.len());
+        texts.push((
+            format!("a long {key} of {part:?}"),
+            body(&format!("dense(2) train {{ {key}: {long} l1(l1 = 1) }}")),
+        ));
+    }
     texts.push(("a long list".into(), body(&format!("dense([1{}])", ",1".repeat(30_000)))));
     texts.push(("deep brackets".into(), body(&format!("dense({}1{})", "(".repeat(126), ")".repeat(126)))));
     texts.push(("deep types".into(), format!("model M(a: {}int{} = 1) {{}}", "[".repeat(126), "]".repeat(126))));

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_dsl::{Settings, Sources, Style, codes, compile, format, render};
+use cnn_dsl::{Settings, Sources, Style, TRAIN_SETTINGS, TrainSetting, codes, compile, format, render};
 use cnn_ir::OpDef;
 use cnn_ir::ops::OPS;
 use std::fmt::Write;
@@ -54,7 +54,7 @@ fn examples_compile_or_say_what_they_should() {
 }
 
 /// The tables that are made from the code, by the name of their place.
-fn generated() -> [(&'static str, String); 2] {
+fn generated() -> [(&'static str, String); 3] {
     let mut ops: Vec<&OpDef> = OPS.iter().collect();
     ops.sort_by_key(|def| def.name);
     let layers = ops.into_iter().map(layer).collect();
@@ -64,7 +64,11 @@ fn generated() -> [(&'static str, String); 2] {
         let first = explanation.split_inclusive(". ").next().unwrap_or_default().trim();
         writeln!(table, "| `{}` | {} |", code.name, first.replace('|', "\\|")).unwrap();
     }
-    [("layers", layers), ("codes", table)]
+    let mut settings = String::from("| setting | takes | |\n| --- | --- | --- |\n");
+    for TrainSetting { name, takes, doc, .. } in TRAIN_SETTINGS {
+        writeln!(settings, "| `{name}` | {takes} | {doc} |").unwrap();
+    }
+    [("train", settings), ("layers", layers), ("codes", table)]
 }
 
 /// A layer: how it is called, what it does, and a row for each argument.

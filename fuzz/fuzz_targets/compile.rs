@@ -3,7 +3,7 @@
 #![no_main]
 
 use cnn_dsl::{Compilation, Settings, Sources, Style, compile, format, render, to_json};
-use cnn_ir::TraceBuilder;
+use cnn_ir::{Network, TraceBuilder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -31,14 +31,22 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(after, before, "formatted, it is another network:\n{once}");
 });
 
-/// The calls of every model without errors.
+/// What a model says about its training, without places.
+fn training(network: &Network) -> Vec<(&str, &str)> {
+    let settings = network.training.iter().flat_map(|training| &training.settings);
+    let settings = settings.map(|setting| (setting.key.as_str(), setting.text.as_str()));
+    let layers = (0..network.layers.len()).filter_map(|layer| Some(("init", network.initialiser(layer)?)));
+    settings.chain(layers).collect()
+}
+
+/// The calls of every model without errors, and how it is trained.
 fn networks(compilation: &Compilation) -> Vec<(String, String)> {
     let calls = compilation.models.iter().map(|network| {
         assert_eq!(network.validate(), Ok(()), "{}", network.name);
         let mut trace = TraceBuilder::new();
         let replayed = network.replay(&mut trace);
         assert!(replayed.is_ok(), "{}: {replayed:?}", network.name);
-        (network.name.clone(), trace.text().to_owned())
+        (network.name.clone(), format!("{}{:?}", trace.text(), training(network)))
     });
     calls.collect()
 }

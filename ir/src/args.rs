@@ -83,6 +83,8 @@ pub enum Kind {
     Sizes,
     /// One of these bare words.
     Word(&'static [&'static str]),
+    /// How weights start, for training alone: a word with the call's text, as `kaiming_normal(mode = fan_out)`.
+    Initialiser,
 }
 
 impl Kind {
@@ -101,6 +103,7 @@ impl Kind {
             Kind::Sides => "an integer, one for each axis, or one for each side, as (top, bottom, left, right)",
             Kind::Scale => "a number or one for each axis, as (height, width)",
             Kind::Sizes => "integers, as in `[16, 5, 5]`",
+            Kind::Initialiser => "an initialiser, as `xavier_uniform` or `kaiming_normal(mode = fan_out)`",
             Kind::Word(words) => return one_of(words),
         };
         text.to_owned()
@@ -111,7 +114,7 @@ impl Kind {
         let ints = |items: &[Value]| items.iter().all(|v| matches!(v, Value::Int(_)));
         let numbers = |items: &[Value]| items.iter().all(|v| matches!(v, Value::Int(_) | Value::Float(_)));
         match (self, value) {
-            (kind, Value::Int(_)) => !matches!(kind, Kind::Bool | Kind::Word(_)),
+            (kind, Value::Int(_)) => !matches!(kind, Kind::Bool | Kind::Word(_) | Kind::Initialiser),
             (Kind::Float | Kind::Scale, Value::Float(_)) | (Kind::Bool, Value::Bool(_)) => true,
             (Kind::Axes | Kind::Padding | Kind::Sides, Value::Tuple(v)) => !v.is_empty() && ints(v),
             (Kind::AxesOrNone, Value::Tuple(v)) => {
@@ -119,6 +122,7 @@ impl Kind {
             }
             (Kind::Scale, Value::Tuple(v)) => !v.is_empty() && numbers(v),
             (Kind::Sizes, Value::Tuple(v) | Value::List(v)) => ints(v),
+            (Kind::Initialiser, Value::Word(_)) => true,
             (kind, Value::Word(w)) => kind.words().contains(&w.as_str()),
             _ => false,
         }
@@ -164,6 +168,10 @@ pub struct Param {
 }
 
 impl Param {
+    /// The parameter of layers with weights that says how these start. It is for training alone: no field of the op's spec.
+    pub const INIT: Self =
+        Self::optional("init", Kind::Initialiser, "the model's", "how the weights start when they are trained");
+
     /// A parameter that must be given.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self { name, kind, default: None, doc }
@@ -320,8 +328,8 @@ impl Args {
         }
     }
 
-    /// A bare word.
-    pub(crate) fn word(&self, name: &str) -> Option<&str> {
+    /// The bare word that a parameter is given.
+    pub fn word(&self, name: &str) -> Option<&str> {
         match self.0.get(name) {
             Some(Value::Word(word)) => Some(word),
             _ => None,

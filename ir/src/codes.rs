@@ -30,7 +30,8 @@ macro_rules! codes {
 
 codes! {
     /// An argument has a value that the layer cannot take: a size of zero, a probability above one, a padding
-    /// larger than half of a pooling window. The message says which values are allowed.
+    /// larger than half of a pooling window. Likewise an argument of a loss, an optimizer or an initialiser, and a setting
+    /// of `train { … }`. The message says which values are allowed.
     BAD_ARGUMENT = "cnn::bad_argument";
 
     /// The value that reaches a layer has the wrong number of axes: `conv` and the pools take maps (channels, height,

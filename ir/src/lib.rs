@@ -39,6 +39,7 @@ mod shape;
 mod spec;
 mod summary;
 mod trace;
+mod training;
 mod validate;
 mod window;
 
@@ -56,3 +57,4 @@ pub use shape::{MAX_ELEMENTS, Shape};
 pub use spec::{Field, OpSpec, TensorSpec};
 pub use summary::{Row, RowKind};
 pub use trace::TraceBuilder;
+pub use training::{Setting, Training};

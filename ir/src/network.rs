@@ -1,6 +1,6 @@
 //! The network: layers in data-flow order and the tree of block instances they belong to.
 
-use crate::{BuildError, Builder, Cost, Op, Shape};
+use crate::{BuildError, Builder, Cost, Op, Shape, Training};
 
 /// Bytes `start..end` of source file number `source`; files are numbered by whoever read them, the main one being 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +77,8 @@ pub struct Layer {
     pub train_only: bool,
     /// The operation.
     pub op: Op,
+    /// How its weights start when they are trained, if it says so; see [`Network::initialiser`].
+    pub initialiser: Option<String>,
     /// What it is applied to.
     pub inputs: Vec<ValueId>,
     /// The output's shape for one example.
@@ -154,6 +156,8 @@ pub struct Network {
     pub outputs: Vec<Output>,
     /// The block instances; the first is the model.
     pub blocks: Vec<Block>,
+    /// What the model says about its training; no part of what it computes.
+    pub training: Option<Training>,
 }
 
 impl Network {

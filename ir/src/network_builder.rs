@@ -42,6 +42,7 @@ impl NetworkBuilder {
             layers: Vec::new(),
             outputs: Vec::new(),
             blocks: vec![root],
+            training: None,
         };
         Self {
             network,
@@ -62,6 +63,13 @@ impl NetworkBuilder {
     pub fn set_place(&mut self, span: Span, labelled: bool) {
         self.span = span;
         self.labelled = labelled;
+    }
+
+    /// Sets how the weights of the layer made last start when they are trained, in cnn-recipe's words.
+    pub fn set_initialiser(&mut self, initialiser: &str) {
+        if let Some(layer) = self.network.layers.last_mut() {
+            layer.initialiser = Some(initialiser.to_owned());
+        }
     }
 
     /// The shape of a value made so far; `None` for a value of another network.
@@ -195,6 +203,7 @@ impl NetworkBuilder {
             shares,
             train_only: self.train_only > 0,
             op,
+            initialiser: None,
             inputs: inputs.iter().map(|value| **value).collect(),
             shape,
             span: self.span,

@@ -130,7 +130,8 @@ fn every_option_of_every_op_has_a_case() {
     let table = table();
     for def in OPS {
         assert!(table.iter().any(|case| case["op"] == def.name), "no case for `{}`", def.name);
-        for param in def.params {
+        // How weights start changes nothing that an op means.
+        for param in def.params.iter().filter(|param| param.kind != Kind::Initialiser) {
             let given = |word| table.iter().any(|case| gives(case, def, param.name, word));
             assert!(given(None), "no case gives `{}` of `{}`", param.name, def.name);
             let words = if let Kind::Word(words) = param.kind { words } else { &[] };

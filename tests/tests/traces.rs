@@ -155,3 +155,18 @@ same_calls!(three_axes, Volume, {
     upsample(2, mode = trilinear) -> fractional_max_pool(2, output_ratio = 0.7) -> adaptive_avg_pool((none, 3, 3)) -> global_max_pool
     output features
 });
+
+same_calls!(with_its_training, Trained, {
+    input image: [1, 12, 12]
+    conv(4, 3, init = kaiming_normal(mode = fan_out)) -> relu
+    flatten -> dense(3)
+    output logits
+    train {
+        data: mnist("data/mnist")
+        transforms: random_crop(12, padding = 2) -> horizontal_flip
+        loss: cross_entropy(label_smoothing = 0.1) + 0.5 * mse(output = logits)
+        optimizer: sgd(momentum = 0.9)
+        rate: 5e-4
+        epochs: 5
+    }
+});

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::expr::Scope;
+use super::recipe::Recipe;
 use super::value::{Given, Layer, Target, Value};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Argument, Call, Definition, ExprKind};
@@ -107,8 +108,19 @@ fn evaluate_one(
         Some(None) => &["same", "same_tf", "valid"],
         None => &[],
     };
+    let is_initialiser = match param {
+        Some(Some(param)) => param.kind == cnn_ir::Kind::Initialiser,
+        Some(None) => argument.name.is_some_and(|name| name.text == cnn_ir::Param::INIT.name),
+        None => false,
+    };
     let is_number = |kind: &ExprKind<'_>| matches!(kind, ExprKind::Int(_) | ExprKind::Float(_));
-    let value = scope.value(&argument.value, words, cx);
+    let value = match is_initialiser {
+        true => {
+            let read = Recipe::Initialiser.read(std::slice::from_ref(&argument.value), scope, cx);
+            read.map(|(text, _)| Value::Word(text))
+        }
+        false => scope.value(&argument.value, words, cx),
+    };
     let calculated = match &argument.value.kind {
         ExprKind::Name(_) => !matches!(value, Some(Value::Word(_) | Value::Layer(_))),
         ExprKind::Tuple(items) => items.iter().any(|item| !is_number(&item.kind)),

@@ -35,6 +35,7 @@ impl<'a, 's> Elaborator<'a, 's> {
                 Statement::Loop(inner) => self.repeat(inner),
                 Statement::If(inner) => self.choose(inner),
                 Statement::TrainOnly { body, span } => self.train_only(body, *span),
+                Statement::Train { settings, span } => self.train(settings, *span),
                 Statement::Broken { name } => self.broken(*name),
             }
         }

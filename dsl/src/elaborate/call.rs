@@ -10,7 +10,7 @@ use super::value::{Given, Target, Value};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Action, Call, Statement, Step};
 use crate::{codes, suggest};
-use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Shape, Span, ValueId};
+use cnn_ir::{Args, Builder, NetworkBuilder, OpDef, Param, Shape, Span, ValueId};
 
 impl<'a, 's> Elaborator<'a, 's> {
     /// A step that is a call; leaves what it makes as the current value.
@@ -159,6 +159,9 @@ impl<'a, 's> Elaborator<'a, 's> {
         let fault = match made {
             Ok(value) => {
                 self.note_named(inputs);
+                if let Some(initialiser) = args.word(Param::INIT.name) {
+                    self.net.set_initialiser(initialiser);
+                }
                 return Some(value);
             }
             Err(fault) => fault,

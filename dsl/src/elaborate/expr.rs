@@ -43,6 +43,11 @@ impl Scope<'_> {
             ExprKind::Float(value) => Some(Value::Float(*value)),
             ExprKind::Bool(value) => Some(Value::Bool(*value)),
             ExprKind::Broken => None,
+            ExprKind::Text(text) => {
+                let diagnostic = Diagnostic::error(&codes::TYPE_MISMATCH, "a text in quotes is no value here");
+                let diagnostic = diagnostic.at(expr.span, "expected a number or a word");
+                cx.fail(diagnostic.edit("write it without quotes", expr.span, *text))
+            }
             ExprKind::Name(name) => self.name(name, expr.span, words, cx),
             ExprKind::Input(field) => self.input(*field, expr.span, cx),
             ExprKind::Indexed(name, _) => {

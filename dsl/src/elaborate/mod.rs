@@ -19,7 +19,9 @@ mod loops;
 mod model;
 mod models;
 mod params;
+mod recipe;
 mod share;
+mod train;
 mod value;
 mod warnings;
 
@@ -35,6 +37,7 @@ use context::{Blocks, Context};
 use expr::Scope;
 use model::{Elaborator, Plan};
 use models::Models;
+pub use train::{TRAIN_SETTINGS, TrainSetting};
 
 /// Elaborates every model of the main file, which is the first.
 pub(crate) fn elaborate(

@@ -7,7 +7,7 @@ use super::value::Value;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{Definition, Expr, Name, Statement};
-use cnn_ir::{Builder, Member, Network, NetworkBuilder, Shape, Span, ValueId};
+use cnn_ir::{Builder, Member, Network, NetworkBuilder, Shape, Span, Training, ValueId};
 use std::collections::BTreeMap;
 
 /// A value on its way through the model.
@@ -107,6 +107,10 @@ pub(super) struct Elaborator<'a, 's> {
     pub uncertain: bool,
     /// Conditions on the whole network, to be checked at its end.
     pub budgets: Vec<&'a Expr<'s>>,
+    /// What `train { … }` says.
+    pub training: Option<Training>,
+    /// The outputs that the loss names, and where.
+    pub loss_outputs: Vec<(&'s str, Span)>,
 }
 
 impl<'a, 's> Elaborator<'a, 's> {
@@ -131,6 +135,8 @@ impl<'a, 's> Elaborator<'a, 's> {
             rounds: 1,
             uncertain: false,
             budgets: Vec::new(),
+            training: None,
+            loss_outputs: Vec::new(),
         };
         elaborator.open_frame(plan.definition, scope);
         elaborator
@@ -143,15 +149,18 @@ impl<'a, 's> Elaborator<'a, 's> {
         self.statements(&definition.body);
         if !definition.broken_body && !self.is_stopped() {
             self.check_completeness();
+            let outputs: Vec<&'s str> = self.outputs.keys().copied().collect();
+            self.check_loss_outputs(&outputs);
         }
         let broken = definition.broken_head || definition.broken_body || self.is_stopped();
         if broken || self.failed || self.cx.report.errors() > errors {
             return None;
         }
         let scope = self.frames.pop().map(|frame| frame.scope).unwrap_or_default();
-        let Self { net, mut cx, plan, budgets, .. } = self;
+        let Self { net, mut cx, plan, budgets, training, .. } = self;
         match net.finish() {
             Ok(network) => {
+                let network = Network { training, ..network };
                 let met = super::assertion::check_budgets(&network, &budgets, scope, &mut cx);
                 warn_unused(&network, cx.report);
                 met.then_some(network)

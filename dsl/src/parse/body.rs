@@ -1,9 +1,11 @@
 //! What is between braces: statements, groups, branches and loops.
 
+use super::message::{KEY_COLON, SETTING};
 use super::scan::{Token, TokenKind};
 use super::{Parser, Rule, is_name};
-use crate::suggest;
-use crate::syntax::{Action, Branch, If, Label, Loop, Statement, Step};
+use crate::diagnostic::Diagnostic;
+use crate::syntax::{Action, Branch, If, Label, Loop, Setting, Statement, Step};
+use crate::{codes, suggest};
 use cnn_ir::Span;
 
 impl<'s> Parser<'s, '_> {
@@ -25,6 +27,9 @@ impl<'s> Parser<'s, '_> {
                 arrow = Some(token);
                 continue;
             }
+            if let Some(Statement::Train { span, .. }) = body.last() {
+                self.follows_train(token, *span);
+            }
             self.misspelt = None;
             let statement = self.statement(token, step, arrow);
             if let Some(start) = self.misspelt.take() {
@@ -38,6 +43,7 @@ impl<'s> Parser<'s, '_> {
                     | Statement::Output { .. }
                     | Statement::Assert { .. }
                     | Statement::TrainOnly { .. }
+                    | Statement::Train { .. }
             );
             step = is_step.then_some(token);
             arrow = None;
@@ -56,10 +62,7 @@ impl<'s> Parser<'s, '_> {
             "repeat" | "for" | "if" => self.control(token),
             "train_only" if arrow.is_none() => self.train_only(token),
             "{" | "share" => self.step(None, token),
-            "train" => {
-                self.not_available(token, token.text);
-                Statement::Broken { name: None }
-            }
+            "train" if arrow.is_none() => self.train(token),
             _ if !is_name(&token) => {
                 self.misplaced(token, step, arrow);
                 Statement::Broken { name: None }
@@ -123,6 +126,66 @@ impl<'s> Parser<'s, '_> {
             true => Statement::TrainOnly { body: self.braced(), span: self.span(token) },
             false => Statement::Broken { name: None },
         }
+    }
+
+    /// `train { … }`
+    fn train(&mut self, token: Token<'s>) -> Statement<'s> {
+        self.pos = token.end();
+        if !self.expects_brace(token) {
+            return Statement::Broken { name: None };
+        }
+        let outer = std::mem::replace(&mut self.in_branch, false);
+        self.advance();
+        let mut settings = Vec::new();
+        while let Some(token) = self.peek().filter(|token| !token.is("}")) {
+            if self.report.is_full() || self.is_too_long(token) {
+                self.cut = true;
+                self.pos = self.end;
+                break;
+            }
+            settings.extend(self.setting(token));
+        }
+        self.in_branch = outer;
+        self.advance();
+        Statement::Train { settings, span: self.span(token) }
+    }
+
+    /// `key: value`; where it is none, that is reported.
+    fn setting(&mut self, token: Token<'s>) -> Option<Setting<'s>> {
+        let key = self.name(token);
+        let expected: &[_] = if is_name(&token) { &[KEY_COLON] } else { &[SETTING, "`}`"] };
+        self.pos = if is_name(&token) { token.end() } else { token.start };
+        if !is_name(&token) || !self.peek().is_some_and(|next| next.is(":")) {
+            self.unexpected(expected, is_name(&token).then_some(token));
+            self.skip_statement(token.start);
+            return None;
+        }
+        self.advance();
+        let (mut steps, mut broken) = (Vec::new(), false);
+        loop {
+            let step = self.read(Rule::setting).and_then(|pair| self.tree(&pair).setting(pair));
+            broken |= step.is_none();
+            steps.extend(step);
+            // As in a body, both the arrow and what follows it begin a part of the statement.
+            let arrow = self.peek().filter(|token| token.is("->"));
+            let goes_on = arrow.is_some_and(|arrow| {
+                self.pos = arrow.end();
+                !self.is_too_long(arrow) && self.peek().is_some_and(|step| !self.is_too_long(step))
+            });
+            if !goes_on {
+                return (!broken && arrow.is_none()).then_some(Setting { key, steps });
+            }
+        }
+    }
+
+    /// Reports what comes after `train { … }`.
+    fn follows_train(&mut self, token: Token<'s>, train: Span) {
+        let message = match token.text {
+            "train" => "a model has one `train`",
+            _ => "`train` is the last part of a model",
+        };
+        let diagnostic = Diagnostic::error(&codes::MISPLACED_TRAIN, message);
+        self.report.push(diagnostic.at(self.span(token), "this follows it").see(train, "the model's `train`"));
     }
 
     /// A call, a group, branches or a `share`; `token` begins it.

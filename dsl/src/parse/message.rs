@@ -30,6 +30,10 @@ pub(crate) const RESERVED: &[&str] = &[
     "use",
 ];
 
+/// What is expected in `train { … }`, and behind the key of a setting.
+pub(super) const SETTING: &str = "a setting";
+pub(super) const KEY_COLON: &str = "`:` and a value";
+
 /// What a rule is called when it is expected; rules that would only lengthen the list have no name.
 fn describe(rule: Rule) -> Option<&'static str> {
     Some(match rule {
@@ -37,7 +41,8 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::type_name => "a type",
         Rule::parameter => "a parameter",
         Rule::argument => "an argument",
-        Rule::expression
+        Rule::setting
+        | Rule::expression
         | Rule::conjunction
         | Rule::condition
         | Rule::sum
@@ -125,6 +130,11 @@ impl Unexpected<'_> {
             return diagnostic.edit(format!("did you mean `{meant}`?"), word, meant);
         }
         match found.text {
+            "," | ";" if expects(SETTING) => diagnostic.edit("settings are not separated by signs", span, ""),
+            "=" if expects(KEY_COLON) => {
+                let start = self.before.map_or(span.start, |before| before.end() as u32);
+                diagnostic.edit("a colon follows the key of a setting", Span { start, ..span }, ":")
+            }
             ";" => diagnostic.edit("no `;` is needed", span, ""),
             _ if self.expected == ["`:`"] && self.before.is_some_and(|before| before.is("}")) => {
                 diagnostic.help("a colon follows a label: `group: { … }`, `layer{i}: …`; branches begin with `|`")
@@ -140,6 +150,7 @@ impl Unexpected<'_> {
             }
             "=" if expects("`:`") => diagnostic.help("the type comes first: `name: int = 10`"),
             "=" if expects("`{`") => diagnostic.edit("a comparison is written `==`", span, "=="),
+            ":" if self.expected == ["`{`"] => diagnostic.edit("no colon belongs before the brace", span, ""),
             ".." if expects("`{`") => {
                 diagnostic.help("a range goes from one integer to before another: `0..3` is 0, 1, 2")
             }

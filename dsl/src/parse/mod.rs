@@ -134,6 +134,7 @@ impl<'s, 'r> Parser<'s, 'r> {
                 if sound {
                     match other {
                         "use" => self.use_file(keyword),
+                        "train" => self.misplaced_train(keyword),
                         _ => self.unexpected(ITEMS, None),
                     }
                 }
@@ -148,7 +149,7 @@ impl<'s, 'r> Parser<'s, 'r> {
         definition.head = Span { start: keyword.start as u32, ..definition.name.span };
         if let Some(token) = self.peek().filter(|_| sound && !definition.broken_body) {
             match token.text {
-                "train" => self.not_available(token, token.text),
+                "train" => self.misplaced_train(token),
                 "use" => self.use_file(token),
                 _ => self.unexpected(ITEMS, None),
             }
@@ -313,8 +314,8 @@ impl<'s, 'r> Parser<'s, 'r> {
 
     /// Makes the tree of a pair that was just read.
     fn tree(&mut self, pair: &Pair<'_, Rule>) -> Tree<'_> {
-        let magnitudes = pair.as_rule() == Rule::assertion;
-        Tree { source: self.source, base: self.pos - pair.as_span().end(), report: self.report, magnitudes }
+        let (magnitudes, texts) = (pair.as_rule() == Rule::assertion, pair.as_rule() == Rule::setting);
+        Tree { source: self.source, base: self.pos - pair.as_span().end(), report: self.report, magnitudes, texts }
     }
 
     /// Reports the next token as not being what was expected.
@@ -342,12 +343,11 @@ impl<'s, 'r> Parser<'s, 'r> {
         })
     }
 
-    fn not_available(&mut self, token: Token<'s>, what: &str) {
-        let message = format!("`{what}` is not part of the language yet");
-        let span = self.span(token);
-        self.pos = token.start;
-        self.report.push(Diagnostic::error(&codes::NOT_AVAILABLE, message).at(span, "reserved for a later version"));
-        self.skip_statement(token.start);
+    /// `train { … }` outside of every model.
+    fn misplaced_train(&mut self, token: Token<'s>) {
+        let diagnostic = Diagnostic::error(&codes::MISPLACED_TRAIN, "`train` stands outside of a model");
+        let diagnostic = diagnostic.at(self.span(token), "").help("move it into the model's braces, to their end");
+        self.report.push(diagnostic);
     }
 
     /// Moves past the current position to where a statement may begin: after the end of the line, at `->`, at a

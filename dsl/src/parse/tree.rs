@@ -1,11 +1,13 @@
 //! From pest's pairs to the syntax tree: heads, labels, calls. Expressions are in `expression.rs`.
 
 use super::Rule;
-use crate::diagnostic::Report;
-use crate::source;
+use super::message::name_token;
+use super::scan::{Token, TokenKind};
+use crate::diagnostic::{Diagnostic, Report};
 use crate::syntax::{
-    Argument, Call, Definition, Expr, External, Label, Name, ParamDecl, Pattern, Rounds, Statement, TypeExpr,
+    Argument, Call, Definition, Expr, ExprKind, External, Label, Name, ParamDecl, Pattern, Rounds, Statement, TypeExpr,
 };
+use crate::{codes, source};
 use cnn_ir::Span;
 use pest::iterators::Pair;
 
@@ -16,6 +18,8 @@ pub(super) struct Tree<'r> {
     pub report: &'r mut Report,
     /// Whether numbers may end in k, M or G: in an `assert`.
     pub magnitudes: bool,
+    /// Whether there may be texts in quotes: in `train`.
+    pub texts: bool,
 }
 
 impl<'r> Tree<'r> {
@@ -129,6 +133,7 @@ impl<'r> Tree<'r> {
         for part in argument.into_inner() {
             match part.as_rule() {
                 Rule::argument_name => name = content(part).next().map(|name| self.name(name)),
+                Rule::text => value = Some(self.text(part)),
                 Rule::indexed => value = self.indexed(part),
                 _ => value = self.expression(part),
             }
@@ -136,6 +141,26 @@ impl<'r> Tree<'r> {
         let value = value?;
         let span = to(start, value.span);
         Some(Argument { name, value, span })
+    }
+
+    /// A step of a setting's value.
+    pub fn setting<'s>(&mut self, setting: Pair<'s, Rule>) -> Option<Expr<'s>> {
+        let value = setting.into_inner().next()?;
+        if value.as_rule() == Rule::text { Some(self.text(value)) } else { self.expression(value) }
+    }
+
+    /// `"data/mnist"`
+    fn text<'s>(&mut self, pair: Pair<'s, Rule>) -> Expr<'s> {
+        let span = self.span(&pair);
+        let text = pair.as_str().trim_matches('"');
+        if self.texts {
+            return Expr { kind: ExprKind::Text(text), span };
+        }
+        let token = Token { text: pair.as_str(), start: span.start as usize, kind: TokenKind::Text };
+        let message = format!("expected an argument, found {}", name_token(token));
+        let diagnostic = Diagnostic::error(&codes::SYNTAX, message).at(span, "expected an argument");
+        self.report.push(diagnostic.edit("names and words are written without quotes", span, text));
+        Expr { kind: ExprKind::Broken, span }
     }
 
     fn parameter<'s>(&mut self, parameter: Pair<'s, Rule>) -> Option<ParamDecl<'s>> {

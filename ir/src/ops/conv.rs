@@ -88,6 +88,7 @@ where
             Param::optional("groups", Kind::Size, "1", "independent groups of channels"),
             Param::optional("bias", Kind::Bool, "true", "add a bias to each output channel"),
             Param::optional("padding_mode", Kind::Word(PadMode::WORDS), "zeros", "what stands in the padding"),
+            Param::INIT,
         ],
         from_call: |args, inputs| by_axes!("conv", args, inputs, Conv1dSpec, Conv2dSpec, Conv3dSpec),
     };

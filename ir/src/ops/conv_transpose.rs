@@ -112,6 +112,7 @@ where
             Param::optional("groups", Kind::Size, "1", "independent groups of channels"),
             Param::optional("bias", Kind::Bool, "true", "add a bias to each output channel"),
             Param::optional("dilation", Kind::Axes, "1", "distance between the kernel's taps"),
+            Param::INIT,
         ],
         from_call: |args, inputs| {
             by_axes!("conv_transpose", args, inputs, ConvTranspose1dSpec, ConvTranspose2dSpec, ConvTranspose3dSpec)

@@ -46,6 +46,7 @@ impl OpSpec for DenseSpec {
         params: &[
             Param::required("features", Kind::Size, "length of the output"),
             Param::optional("bias", Kind::Bool, "true", "add a bias"),
+            Param::INIT,
         ],
         from_call: Self::from_call,
     };

@@ -124,6 +124,11 @@ macro_rules! call {
             }
         }
 
+        impl $Type {
+            /// The parameters, in the order in which arguments without a name fill them.
+            pub const PARAMETERS: &[&str] = &[$(stringify!($field)),*];
+        }
+
         impl $crate::call::Form for $Type {
             #[allow(unused_mut, unused_variables)]
             fn from_call(call: $crate::call::Call) -> Result<Self, $crate::Error> {
@@ -131,7 +136,7 @@ macro_rules! call {
                     let (kind, hint) = ("call", $crate::call::hint(&call.name, &[$name]));
                     return Err($crate::Error::UnknownName { kind, name: call.name, hint });
                 }
-                let mut call = call.resolve(&[$(stringify!($field)),*])?;
+                let mut call = call.resolve(Self::PARAMETERS)?;
                 let mut made = Self::default();
                 $(call.read(stringify!($field), &mut made.$field)?;)*
                 $crate::call::Check::check(&made)?;
@@ -172,6 +177,14 @@ macro_rules! calls {
         impl $Type {
             /// The names that can be written.
             pub const NAMES: &[&str] = &[$($name),*];
+
+            /// The parameters of the call of a name, in the order in which arguments without a name fill them.
+            pub fn parameters(name: &str) -> Option<&'static [&'static str]> {
+                match name {
+                    $($name => Some($Inner::PARAMETERS),)*
+                    _ => None,
+                }
+            }
 
             /// That all values are allowed; what is read from text or by serde has been checked.
             pub fn check(&self) -> Result<(), $crate::Error> {

@@ -130,6 +130,11 @@ impl Generator {
             Kind::Scale => self.per_axis(axes, |own| own.rng.pick(&["1", "2", "1.5", "0.5"]).to_owned()),
             Kind::Sizes => self.factors(shape),
             Kind::Word(words) => self.rng.pick(words).to_owned(),
+            Kind::Initialiser => {
+                let gain = self.float(scope);
+                let gain = format!("xavier_normal(gain = {gain})");
+                self.rng.pick(&["pytorch", "constant(0)", "kaiming_normal(mode = fan_out)", &gain]).to_owned()
+            }
         }
     }
 
