@@ -221,9 +221,8 @@ pub fn batch_norm_training(
     let places = x.len() / batch / channels;
     let channel = |i: usize| i / places % channels;
     let count = (batch * places) as f64;
-    let mean_of = |f: &dyn Fn(usize) -> f64, c: usize| {
-        (0..x.len()).filter(|&i| channel(i) == c).map(f).sum::<f64>() / count
-    };
+    let mean_of =
+        |f: &dyn Fn(usize) -> f64, c: usize| (0..x.len()).filter(|&i| channel(i) == c).map(f).sum::<f64>() / count;
     let mean: Vec<f64> = (0..channels).map(|c| mean_of(&|i| x[i], c)).collect();
     let variance: Vec<f64> = (0..channels).map(|c| mean_of(&|i| (x[i] - mean[c]).powi(2), c)).collect();
     let normalized = |i: usize| {
