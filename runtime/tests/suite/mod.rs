@@ -24,6 +24,7 @@ mod random_geometry;
 pub mod random_layers;
 mod several;
 mod special;
+pub mod training;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
