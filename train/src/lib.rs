@@ -7,4 +7,4 @@ pub mod record;
 mod tsne;
 
 pub use metrics::{Confusion, MetricsError};
-pub use tsne::{TsneError, TsneOptions, tsne};
+pub use tsne::{MAX_TSNE_POINTS, TsneError, TsneOptions, tsne};
