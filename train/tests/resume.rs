@@ -5,6 +5,7 @@
 
 mod tiny;
 
+use cnn_train::record::{Phase, read_rows};
 use cnn_train::{Checkpoint, Ended, Event, Progress, Recipe, RunFolder, Trainer};
 use std::path::Path;
 use tiny::{data, recipe, tensors, trainer};
@@ -40,7 +41,7 @@ const RUNS: &[(&[(&str, &str)], u64)] = &[
         ],
         18,
     ),
-    (&[("optimizer", "adagrad"), ("freeze", "conv"), ("weight_decay", "0.1"), ("shuffle", "false")], 24),
+    (&[("optimizer", "adagrad"), ("freeze", "conv"), ("weight_decay", "0.1"), ("shuffle", "false"), ("log_every", "3")], 24),
 ];
 
 /// Runs in a folder, new or not, and stops after so many steps of the run, or never.
@@ -68,11 +69,11 @@ fn run(folder: &Path, recipe: &Recipe, until: u64) -> (Ended, Progress) {
 fn state(folder: &Path) -> (Vec<u8>, String) {
     let checkpoint = Checkpoint::open(folder.join("last.safetensors")).unwrap();
     let p = checkpoint.progress();
-    let best =
-        std::fs::exists(folder.join("best.safetensors")).unwrap().then(|| tensors(&folder.join("best.safetensors")));
-    let progress =
-        format!("{:?}", (p.step, p.epoch, p.example, p.is_unvalidated, &p.plateau, p.best, p.no_better, best));
-    (tensors(&folder.join("last.safetensors")), progress)
+    let progress = (p.step, p.epoch, p.example, p.is_unvalidated, &p.plateau, p.best, p.no_better);
+    let rows = read_rows(folder).unwrap().into_iter();
+    let rows: Vec<_> = rows.map(|row| (row.step, row.epoch, row.phase, row.loss, row.accuracy, row.rate)).collect();
+    let tensors = |name: &str| tensors(&folder.join(name));
+    (tensors("last.safetensors"), format!("{progress:?} {rows:?} {:?}", tensors("best.safetensors")))
 }
 
 #[test]
@@ -83,7 +84,8 @@ fn a_run_stopped_after_any_step_goes_on_to_the_same_bits() {
         let (ended, progress) = run(&whole, &recipe, u64::MAX);
         assert_eq!((ended, progress.step), (Ended::Finished, *steps), "{settings:?}");
         let expected = state(&whole);
-        for until in 1..*steps {
+        // All of the first epoch, and into the second.
+        for until in (1..*steps).take(9) {
             let stopped = parent.path().join(format!("stopped-{until}"));
             let (ended, progress) = run(&stopped, &recipe, until);
             assert_eq!((ended, progress.step), (Ended::Stopped, until), "{settings:?}");
@@ -191,4 +193,26 @@ fn the_best_state_is_kept_and_the_run_ends_when_it_gets_no_better() {
 fn a_tiny_network_learns_rows() {
     let outcome = trainer(&recipe(&[("epochs", "10")])).validate_on(data(30, 2)).run().unwrap();
     assert_eq!(outcome.validation.unwrap().accuracy, Some(1.0), "{:?}", outcome.train);
+}
+
+#[test]
+fn a_run_leaves_its_configuration_and_a_record() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("run");
+    run(&folder, &recipe(&[("log_every", "3"), ("validation", "0.2"), ("epochs", "2")]), u64::MAX);
+    let rows = read_rows(&folder).unwrap();
+    let found: Vec<_> = rows.iter().map(|row| (row.step, row.phase == Phase::Train)).collect();
+    // Six steps an epoch.
+    assert_eq!(found, [(3, true), (6, true), (6, false), (9, true), (12, true), (12, false)]);
+    assert!(rows.iter().all(|row| row.loss.is_finite() && row.accuracy.is_some() && row.seconds > 0.0));
+    assert_eq!(rows[2].epoch, 1.0);
+    let config: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!((&config["recipe"]["batch"], &config["classes"][2]), (&5.into(), &"bottom".into()));
+    let recipe: Recipe = serde_json::from_value(config["recipe"].clone()).unwrap();
+    assert_eq!(recipe.length, cnn_train::Length::Epochs(2));
+
+    // A second run does not overwrite the first.
+    let again = trainer(&recipe).folder(RunFolder::open(&folder).unwrap()).run().map(|_| ());
+    assert!(matches!(again, Err(cnn_train::Error::RunExists { .. })));
 }
