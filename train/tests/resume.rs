@@ -41,7 +41,16 @@ const RUNS: &[(&[(&str, &str)], u64)] = &[
         ],
         18,
     ),
-    (&[("optimizer", "adagrad"), ("freeze", "conv"), ("weight_decay", "0.1"), ("shuffle", "false"), ("log_every", "3")], 24),
+    (
+        &[
+            ("optimizer", "adagrad"),
+            ("freeze", "conv"),
+            ("weight_decay", "0.1"),
+            ("shuffle", "false"),
+            ("log_every", "3"),
+        ],
+        24,
+    ),
 ];
 
 /// Runs in a folder, new or not, and stops after so many steps of the run, or never.
