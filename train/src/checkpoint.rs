@@ -171,8 +171,7 @@ impl Checkpoint {
             return Err(Error::OtherRecipe { setting, ours, theirs });
         }
         if self.run.examples != examples {
-            let problem =
-                format!("the run is on {} examples, and these data have {examples}", self.run.examples);
+            let problem = format!("the run is on {} examples, and these data have {examples}", self.run.examples);
             return Err(Error::mismatch(problem, "resume it with the data that it began with"));
         }
         Ok(())
@@ -203,7 +202,8 @@ pub(crate) fn save(
     run: &RunState,
     written: &mut dyn FnMut(&Path),
 ) -> Result<(), Error> {
-    let mut tensors: Vec<Named<'_>> = session.parameters().map(|(p, values)| (p.name.clone(), &*p.shape, values)).collect();
+    let mut tensors: Vec<Named<'_>> =
+        session.parameters().map(|(p, values)| (p.name.clone(), &*p.shape, values)).collect();
     for (slot, values) in run.recipe.optimizer.slot_names().iter().zip(session.slots()) {
         let mut rest = values;
         for (p, of_parameter) in session.parameters().filter(|(p, _)| session.gradient(&p.name).is_some()) {
@@ -246,12 +246,7 @@ impl Evaluation {
         file::metadata(path, EVALUATION)?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
     }
 
-    pub(crate) fn new(
-        network: &Network,
-        recipe: &Recipe,
-        classes: &[String],
-        best: Best,
-    ) -> Self {
+    pub(crate) fn new(network: &Network, recipe: &Recipe, classes: &[String], best: Best) -> Self {
         let (network, transforms) = (network.name.clone(), recipe.evaluation().to_string());
         Self { version: VERSION, network, transforms, classes: classes.to_vec(), metric: recipe.best, best }
     }

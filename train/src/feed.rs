@@ -127,7 +127,9 @@ impl Feed {
                 input.name, input.shape
             );
             let remedy = match input.shape.as_map() {
-                Some([c, _, _]) if c != channels => format!("add `{}` to the transforms", if c == 1 { "grayscale" } else { "rgb" }),
+                Some([c, _, _]) if c != channels => {
+                    format!("add `{}` to the transforms", if c == 1 { "grayscale" } else { "rgb" })
+                }
                 Some([_, h, w]) => format!("add `resize([{h}, {w}])` to the transforms"),
                 None => "change one of the two".to_owned(),
             };

@@ -63,8 +63,8 @@ fn fill(network: &Network, recipe: &Recipe, parameter: &cnn_ir::Parameter, value
     let op = &network.layers[parameter.layer].op;
     let tensor = parameter.name.rsplit('.').next().unwrap_or_default();
     // Norms own vectors that are no weights of a sum.
-    let is_norm =
-        matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_)) || tensor == "running_var";
+    let is_norm = matches!(op, Op::BatchNorm(_) | Op::GroupNorm(_) | Op::LayerNorm(_) | Op::InstanceNorm(_))
+        || tensor == "running_var";
     let kind = match (op, tensor) {
         (Op::Prelu(prelu), _) => {
             values.fill(prelu.init as f32);

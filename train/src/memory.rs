@@ -43,7 +43,10 @@ mod tests {
         assert_eq!(in_system("MemTotal:  9 kB\n"), None);
         for (files, left) in [
             (&[("memory.max", "1000"), ("memory.current", "400")][..], Some(600)),
-            (&[("memory.max", "1000"), ("memory.current", "400"), ("memory.stat", "a 1\ninactive_file 100\n")], Some(700)),
+            (
+                &[("memory.max", "1000"), ("memory.current", "400"), ("memory.stat", "a 1\ninactive_file 100\n")],
+                Some(700),
+            ),
             (&[("memory.limit_in_bytes", "10\n"), ("memory.usage_in_bytes", "40\n")], Some(0)),
             (&[("memory.max", "max"), ("memory.current", "400")], None),
             (&[], None),

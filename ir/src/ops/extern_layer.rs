@@ -34,8 +34,53 @@ use std::sync::Arc;
 pub trait ExternLayer: Send + Sync {
     /// Computes one example: `input` is row-major and has this shape, `output` has the declared one and holds garbage.
     ///
-    /// The result must depend on nothing else. A panic ends the run that called it.
+    /// The result must depend on nothing else; training computes examples on several threads at once. A panic ends the run
+    /// that called it.
     fn forward(&self, shape: &[usize], input: &[f32], output: &mut [f32]);
+
+    /// What computes the layer's gradient, which training needs when something before the layer is trained. `Some(self)`
+    /// where the type implements [`ExternGradient`]; by default there is none.
+    fn gradient(&self) -> Option<&dyn ExternGradient> {
+        None
+    }
+}
+
+/// The gradient of an [`ExternLayer`]: how a loss depends on the layer's input.
+///
+/// ```
+/// use cnn_ir::ops::{ExternGradient, ExternLayer};
+///
+/// /// y = x².
+/// struct Square;
+///
+/// impl ExternLayer for Square {
+///     fn forward(&self, _shape: &[usize], input: &[f32], output: &mut [f32]) {
+///         output.iter_mut().zip(input).for_each(|(y, x)| *y = x * x);
+///     }
+///
+///     fn gradient(&self) -> Option<&dyn ExternGradient> {
+///         Some(self)
+///     }
+/// }
+///
+/// impl ExternGradient for Square {
+///     fn backward(&self, _shape: &[usize], input: &[f32], output_gradient: &[f32], input_gradient: &mut [f32]) {
+///         for ((dx, dy), x) in input_gradient.iter_mut().zip(output_gradient).zip(input) {
+///             *dx = 2.0 * x * dy;
+///         }
+///     }
+/// }
+///
+/// let mut gradient = [0.0];
+/// Square.backward(&[1], &[3.0], &[0.5], &mut gradient);
+/// assert_eq!(gradient, [3.0]);
+/// ```
+pub trait ExternGradient: Send + Sync {
+    /// Computes the gradient of a loss with respect to one example's `input`, of this shape, from that with respect to its
+    /// output: `input_gradient[i] = Σ output_gradient[j] · ∂output[j]/∂input[i]`. `input_gradient` holds garbage before.
+    ///
+    /// Examples are computed on several threads at once. A panic ends the step that called it.
+    fn backward(&self, shape: &[usize], input: &[f32], output_gradient: &[f32], input_gradient: &mut [f32]);
 }
 
 /// A layer that `extern layer` declares: what is known of it without the Rust code that computes it.

@@ -178,7 +178,7 @@ pub use avg_pool::AvgPoolSpec;
 pub use conv::ConvSpec;
 pub use conv_transpose::ConvTransposeSpec;
 pub use crop::CropSpec;
-pub use extern_layer::ExternLayer;
+pub use extern_layer::{ExternGradient, ExternLayer};
 pub use fractional_max_pool::FractionalMaxPoolSpec;
 pub use gelu::GeluApproximate;
 pub use global_avg_pool::GlobalAvgPoolSpec;

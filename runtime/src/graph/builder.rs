@@ -1,7 +1,7 @@
 //! From builder calls to a Luminal graph of layers.
 
 use super::{InputOp, LayerGraph, LayerOp, Parameter, ParameterOp, Port, batched, tracker};
-use cnn_ir::{BuildError, Builder, Fault, Layer, Network, NetworkBuilder, Op, ValueId, codes};
+use cnn_ir::{BuildError, Builder, Fault, Layer, Network, NetworkBuilder, Op, Shape, ValueId, codes};
 use luminal::op::Operator;
 use luminal::prelude::{NodeIndex, ShapeTracker};
 use std::collections::BTreeMap;
@@ -171,6 +171,14 @@ impl LayerGraph {
         }
         let values = inputs.iter().filter_map(|value| Some((nodes[value.index()]?, batched(network.shape(*value)))));
         let mut sources: Vec<_> = values.collect();
+        let mut op = op.clone();
+        if trains && let Some((pad, bare)) = split_padding(&op) {
+            let shapes: Vec<&Shape> = inputs.iter().map(|value| network.shape(*value)).collect();
+            let shape = pad.output_shape(&shapes).map_err(|fault| BuildError { path: path.clone(), fault })?;
+            let tracker = batched(&shape);
+            sources = vec![(self.add_node(LayerOp::new(format!("{path}.pad"), pad, shape), &sources), tracker)];
+            op = bare;
+        }
         let parameters = owned.entry(owner).or_insert_with(|| {
             let add = |(name, shape): (String, &Vec<usize>)| {
                 let node = self.add_node(ParameterOp { name: name.clone(), shape: shape.clone() }, &[]);
@@ -180,8 +188,7 @@ impl LayerGraph {
             named.map(add).collect()
         });
         sources.extend(parameters.iter().zip(&tensors).map(|(node, tensor)| (*node, tracker(&tensor.shape))));
-        let (op, shape) = (op.clone(), shape.clone());
-        Ok(Some(self.add_node(LayerOp::new(path, op, shape), &sources)))
+        Ok(Some(self.add_node(LayerOp::new(path, op, shape.clone()), &sources)))
     }
 
     fn add_node(&mut self, op: impl Operator + 'static, sources: &[(NodeIndex, ShapeTracker)]) -> NodeIndex {
@@ -190,5 +197,15 @@ impl LayerGraph {
             node = node.input(*source, 0, *shape);
         }
         node.finish()
+    }
+}
+
+/// Padding that is not of zeros as a layer of its own, and the convolution without it: each has a gradient.
+fn split_padding(op: &Op) -> Option<(Op, Op)> {
+    match op {
+        Op::Conv1d(spec) => spec.split_padding().map(|(pad, bare)| (pad.into(), bare.into())),
+        Op::Conv2d(spec) => spec.split_padding().map(|(pad, bare)| (pad.into(), bare.into())),
+        Op::Conv3d(spec) => spec.split_padding().map(|(pad, bare)| (pad.into(), bare.into())),
+        _ => None,
     }
 }

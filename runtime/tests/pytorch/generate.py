@@ -1,4 +1,4 @@
-"""Right outputs for every op and every option, computed with PyTorch.
+"""Right outputs and gradients for every op and every option, computed with PyTorch.
 
 Usage: python generate.py > values.json        (needs: pip install torch)
 
@@ -10,6 +10,11 @@ Inputs and parameters are not stored. They come from the formula of `tests/src/f
 being `input` (`input 0`, `input 1`, ... of several) and `0.<name>`; inputs are twice its values. A case with `special`
 has that list as its input instead, again and again. All is computed in float64 but for the ops that find places from
 fractions (`f32=True`): there PyTorch's own rounding of the places is what counts.
+
+`gradients` are those of the sum of dy times the output, dy being the formula's `dy`, with respect to every input and to
+every parameter (none to running statistics: null): all elements of at most FULL, and of more the norm and 16 samples,
+each an index and the value there. Inputs with numbers that are not finite have none. Batch norm has beside them what it
+does in training: its output, its gradients and the running statistics afterwards.
 """
 import json, math
 import torch
@@ -17,6 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 BATCH = 2
+FULL = 200
 CASES = []
 inf, nan = math.inf, math.nan
 LINE = [-inf, -1e38, -100.0, -88.8, -20.0, -1e-3, -0.0, 0.0, 1e-3, 5.9, 6.1, 20.0, 88.8, 100.0, 1e38, inf, nan]
@@ -62,22 +68,57 @@ def to_json(value):
     return value if math.isfinite(value) else str(value)
 
 
+def numbers(tensor):
+    return [to_json(float(f"{v:.7g}")) for v in tensor.flatten().tolist()]
+
+
+def excerpt(gradient):
+    """All of a short one; the norm and 16 samples of a long one."""
+    if gradient is None:
+        return None
+    flat = gradient.double().flatten()
+    if len(flat) <= FULL:
+        return numbers(flat)
+    places = [len(flat) * i // 16 + i % 5 for i in range(16)]
+    return {"norm": numbers(flat.norm())[0], "samples": [[i, numbers(flat[i])[0]] for i in places]}
+
+
+def evaluate(meaning, inputs, tensors):
+    """The output, and the gradients of the sum of dy times it."""
+    inputs = [x.clone().requires_grad_() for x in inputs]
+    for tensor in tensors.values():
+        tensor.grad = None
+    output = meaning(*inputs)
+    output.backward(formula("dy", output.shape).to(output.dtype))
+    gradients = {"inputs": [excerpt(x.grad) for x in inputs], "parameters": [excerpt(t.grad) for t in tensors.values()]}
+    return output.detach().double(), gradients
+
+
 def case(call, meaning, *shapes, special=None, f32=False, **arguments):
     module = meaning if isinstance(meaning, nn.Module) else None
     key = lambda i: "input" if len(shapes) == 1 else f"input {i}"
-    with torch.no_grad():
-        inputs = [(2 * formula(key(i), (BATCH, *shape))).float() for i, shape in enumerate(shapes)]
-        if special:
-            size = inputs[0].numel()
-            inputs = [torch.tensor((special * (size // len(special) + 1))[:size]).reshape(inputs[0].shape)]
-        tensors = {}
-        if module:
-            module.eval()
-            tensors = {name.split(".")[-1]: t for name, t in module.state_dict().items() if "num_batches" not in name}
+    inputs = [(2 * formula(key(i), (BATCH, *shape))).float() for i, shape in enumerate(shapes)]
+    if special:
+        size = inputs[0].numel()
+        inputs = [torch.tensor((special * (size // len(special) + 1))[:size]).reshape(inputs[0].shape)]
+    tensors = {}
+    if module:
+        module.eval()
+        tensors = {n.split(".")[-1]: t for n, t in module.state_dict(keep_vars=True).items() if "num_batches" not in n}
+        with torch.no_grad():
             fill(tensors)
-            if not f32:
-                module.double()
-        output = meaning(*(x if f32 else x.double() for x in inputs)).double()
+        if not f32:
+            module.double()
+            tensors = {n.split(".")[-1]: t for n, t in module.state_dict(keep_vars=True).items() if "num_batches" not in n}
+    inputs = [x if f32 else x.double() for x in inputs]
+    output, gradients = evaluate(meaning, inputs, tensors)
+    finite = all(x.isfinite().all() for x in inputs)
+    training = {}
+    if call == "batch_norm":
+        module.train()
+        in_training, by = evaluate(meaning, inputs, tensors)
+        statistics = {name: numbers(tensors[name]) for name in ("running_mean", "running_var")}
+        training = {"training": {"output": numbers(in_training), "gradients": by, **statistics}}
     CASES.append({
         "op": call,
         "arguments": arguments,
@@ -85,7 +126,9 @@ def case(call, meaning, *shapes, special=None, f32=False, **arguments):
         **({"special": [to_json(v) for v in special]} if special else {}),
         "parameters": [[name, list(t.shape)] for name, t in tensors.items()],
         "output_shape": list(output.shape[1:]),
-        "output": [to_json(float(f"{v:.7g}")) for v in output.flatten().tolist()],
+        "output": numbers(output),
+        **({"gradients": gradients} if finite else {}),
+        **training,
     })
 
 

@@ -1,7 +1,7 @@
 //! Shapes and sizes that blocks, tiles and vectors get wrong: one pixel, prime sizes, channels that fill no block,
 //! kernels and padding larger than the map, batches of 1 to 9; and what is fused before and behind a layer.
 
-use super::{Problem, formula, oracle};
+use super::{Problem, formula, oracle, wide};
 use cnn_ir::ops::{
     AddSpec, AvgPool2dSpec, BatchNormSpec, ConcatSpec, Conv2dSpec, ConvTranspose2dSpec, DenseSpec, EluSpec,
     GeluApproximate, GeluSpec, GlobalAvgPool2dSpec, HardSigmoidSpec, HardSwishSpec, LeakyReluSpec, MaxPool2dSpec,
@@ -235,17 +235,17 @@ impl Chain {
 
     fn solve_example(&self, example: usize, weights: &Weights) -> Vec<f64> {
         let shape = self.input.shape()[1..].to_vec();
-        let mut values = vec![(shape, self.input.view().example(example).to_vec())];
+        let mut values = vec![(shape, wide(self.input.view().example(example)))];
         let mut last = Vec::new();
         for (i, (op, inputs)) in self.layers.iter().enumerate() {
-            let inputs: Vec<(&[usize], &[f32])> =
+            let inputs: Vec<(&[usize], &[f64])> =
                 inputs.iter().map(|&input| (&*values[input].0, &*values[input].1)).collect();
             let shapes: Vec<Shape> = inputs.iter().map(|(shape, _)| Shape::new(shape).unwrap()).collect();
             let output = op.output_shape(&shapes.iter().collect::<Vec<_>>()).unwrap().to_vec();
-            let parameter = |name: &str| weights.get(&format!("{i}.{name}")).unwrap().data().to_vec();
-            let parameters: Vec<Vec<f32>> = op.parameters().iter().map(|tensor| parameter(tensor.name)).collect();
+            let parameter = |name: &str| wide(weights.get(&format!("{i}.{name}")).unwrap().data());
+            let parameters: Vec<Vec<f64>> = op.parameters().iter().map(|tensor| parameter(tensor.name)).collect();
             last = oracle::solve(op, &inputs, &parameters, &output);
-            values.push((output, last.iter().map(|&v| v as f32).collect()));
+            values.push((output, last.iter().map(|&v| f64::from(v as f32)).collect()));
         }
         last
     }

@@ -10,11 +10,12 @@ pub mod adversarial;
 mod axes;
 pub mod formula;
 mod geometry;
+pub mod gradients;
 pub mod lenet;
 mod norms;
 mod operators;
 mod options;
-mod oracle;
+pub mod oracle;
 mod oracle_axes;
 mod oracle_geometry;
 pub mod random;
@@ -23,9 +24,11 @@ mod random_geometry;
 pub mod random_layers;
 mod several;
 mod special;
+pub mod training;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
+pub use oracle::solve;
 
 /// One op applied to one input, or to several.
 #[derive(Debug, Clone)]
@@ -56,6 +59,10 @@ pub fn problems() -> Vec<Problem> {
         axes::problems(),
     ]
     .concat()
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
 }
 
 impl Problem {
@@ -107,8 +114,11 @@ impl Problem {
         let shapes: Vec<Shape> = inputs.iter().map(|input| Shape::new(&input.shape()[1..]).unwrap()).collect();
         let output_shape = op.output_shape(&shapes.iter().collect::<Vec<_>>()).unwrap();
         let batch = inputs[0].shape()[0];
-        let example = |i: usize| inputs.iter().map(|x| (&x.shape()[1..], x.view().example(i))).collect::<Vec<_>>();
-        let output = (0..batch).flat_map(|i| oracle::solve(&op, &example(i), &parameters, &output_shape)).collect();
+        let data: Vec<Vec<f64>> = inputs.iter().map(|x| wide(x.data())).collect();
+        let owned: Vec<Vec<f64>> = parameters.iter().map(|p| wide(p)).collect();
+        let whole: Vec<(&[usize], &[f64])> = shapes.iter().zip(&data).map(|(shape, x)| (&**shape, &**x)).collect();
+        let example = |i| oracle::solve_example(&op, (i, batch), &whole, &owned, &output_shape);
+        let output = (0..batch).flat_map(example).collect();
         Self {
             name: format!("{name}: {op}"),
             op,

@@ -8,38 +8,36 @@ use cnn_ir::{Op, Shape};
 use std::f64::consts::PI;
 
 /// The output for one example. Inputs are shapes and elements.
-pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], output_shape: &[usize]) -> Vec<f64> {
-    let (shape, input) = inputs[0];
-    let x: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
-    let parameters: Vec<Vec<f64>> = parameters.iter().map(|p| p.iter().map(|&v| f64::from(v)).collect()).collect();
+pub fn solve(op: &Op, inputs: &[(&[usize], &[f64])], parameters: &[Vec<f64>], output_shape: &[usize]) -> Vec<f64> {
+    let (shape, x) = inputs[0];
     let each = |f: fn(f64) -> f64| x.iter().map(|&v| f(v)).collect();
     match op {
         // Padding that is not of zeros: a pad, then a convolution without.
-        Op::Conv1d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
-        Op::Conv2d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
-        Op::Conv3d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, &x, &parameters, output_shape),
-        Op::Conv2d(spec) => conv2d(spec, &Map::new(shape, &x), &parameters, output_shape),
+        Op::Conv1d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, x, parameters, output_shape),
+        Op::Conv2d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, x, parameters, output_shape),
+        Op::Conv3d(spec) if spec.padding_mode != PadMode::Zeros => padded(spec, shape, x, parameters, output_shape),
+        Op::Conv2d(spec) => conv2d(spec, &Map::new(shape, x), parameters, output_shape),
         Op::Dense(spec) => (0..spec.out_features)
             .map(|o| {
                 let row = &parameters[0][o * spec.in_features..][..spec.in_features];
                 let bias = if spec.bias { parameters[1][o] } else { 0.0 };
-                row.iter().zip(&x).map(|(w, v)| w * v).sum::<f64>() + bias
+                row.iter().zip(x).map(|(w, v)| w * v).sum::<f64>() + bias
             })
             .collect(),
-        Op::MaxPool2d(spec) => max_pool2d(spec, &Map::new(shape, &x), output_shape),
-        Op::AvgPool2d(spec) => avg_pool2d(spec, &Map::new(shape, &x), output_shape),
+        Op::MaxPool2d(spec) => max_pool2d(spec, &Map::new(shape, x), output_shape),
+        Op::AvgPool2d(spec) => avg_pool2d(spec, &Map::new(shape, x), output_shape),
         Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
             let places = shape[1..].iter().product::<usize>();
             x.chunks(places).map(|channel| channel.iter().sum::<f64>() / places as f64).collect()
         }
-        Op::Flatten(_) | Op::Dropout(_) => x,
+        Op::Flatten(_) | Op::Dropout(_) => x.to_vec(),
         // That of the options: the elements from the last to the first, halved.
         Op::Extern(_) => x.iter().rev().map(|v| v / 2.0).collect(),
         Op::Relu(_) => each(|v| if v.is_nan() { v } else { v.max(0.0) }),
         Op::Sigmoid(_) => each(|v| 1.0 / (1.0 + (-v).exp())),
         Op::Tanh(_) => each(f64::tanh),
-        Op::Softmax(spec) => softmax(&x, shape, spec.dim - 1),
-        Op::LogSoftmax(spec) => log_softmax(&x, shape, spec.dim - 1),
+        Op::Softmax(spec) => softmax(x, shape, spec.dim - 1),
+        Op::LogSoftmax(spec) => log_softmax(x, shape, spec.dim - 1),
         Op::Relu6(_) => each(|v| if v.is_nan() { v } else { v.clamp(0.0, 6.0) }),
         Op::LeakyRelu(spec) => x.iter().map(|&v| if v < 0.0 { spec.negative_slope * v } else { v }).collect(),
         Op::Prelu(spec) => {
@@ -52,25 +50,43 @@ pub fn solve(op: &Op, inputs: &[(&[usize], &[f32])], parameters: &[Vec<f32>], ou
         Op::Gelu(_) => each(|v| 0.5 * v * (1.0 + ((2.0 / PI).sqrt() * (v + 0.044715 * v.powi(3))).tanh())),
         Op::HardSigmoid(_) => each(hard_sigmoid),
         Op::HardSwish(_) => each(|v| v * hard_sigmoid(v)),
-        Op::Identity(_) => x,
-        Op::BatchNorm(spec) => batch_norm(spec, &x, &parameters),
-        Op::GroupNorm(spec) => norm(&x, x.len() / spec.num_groups, spec.eps, x.len() / spec.num_channels, &parameters),
+        Op::Identity(_) => x.to_vec(),
+        Op::BatchNorm(spec) => batch_norm(spec, x, parameters),
+        Op::GroupNorm(spec) => norm(x, x.len() / spec.num_groups, spec.eps, x.len() / spec.num_channels, parameters),
         Op::InstanceNorm(spec) => {
             let places = x.len() / spec.num_features;
-            norm(&x, places, spec.eps, places, &parameters)
+            norm(x, places, spec.eps, places, parameters)
         }
-        Op::LayerNorm(spec) => norm(&x, product(&spec.normalized_shape), spec.eps, 1, &parameters),
-        Op::LocalResponseNorm(spec) => local_response_norm(spec, &x, shape),
-        Op::Add(_) => (0..x.len()).map(|i| inputs.iter().map(|(_, x)| f64::from(x[i])).sum()).collect(),
+        Op::LayerNorm(spec) => norm(x, product(&spec.normalized_shape), spec.eps, 1, parameters),
+        Op::LocalResponseNorm(spec) => local_response_norm(spec, x, shape),
+        Op::Add(_) => (0..x.len()).map(|i| inputs.iter().map(|(_, x)| x[i]).sum()).collect(),
         Op::Mul(_) => (0..output_shape.iter().product())
-            .map(|i: usize| inputs.iter().map(|(_, x)| f64::from(x[i * x.len() / product(output_shape)])).product())
+            .map(|i: usize| inputs.iter().map(|(_, x)| x[i * x.len() / product(output_shape)]).product())
             .collect(),
         Op::Concat(spec) => concat(inputs, spec.dim - 1),
         Op::Conv1d(_) | Op::Conv3d(_) | Op::MaxPool1d(_) | Op::MaxPool3d(_) | Op::AvgPool1d(_) | Op::AvgPool3d(_) => {
-            super::oracle_axes::solve(op, shape, &x, &parameters, output_shape)
+            super::oracle_axes::solve(op, shape, x, parameters, output_shape)
         }
-        _ => super::oracle_geometry::solve(op, shape, &x, &parameters, output_shape),
+        _ => super::oracle_geometry::solve(op, shape, x, parameters, output_shape),
     }
+}
+
+/// The same for the `i`-th example of a batch: shapes without the batch, elements of all examples.
+pub fn solve_example(
+    op: &Op,
+    (i, batch): (usize, usize),
+    inputs: &[(&[usize], &[f64])],
+    parameters: &[Vec<f64>],
+    output_shape: &[usize],
+) -> Vec<f64> {
+    let example = |&(shape, x): &(_, _)| -> (_, _) { (shape, part(x, i, batch)) };
+    solve(op, &inputs.iter().map(example).collect::<Vec<_>>(), parameters, output_shape)
+}
+
+/// One of `parts` of equal length.
+fn part(x: &[f64], i: usize, parts: usize) -> &[f64] {
+    let size = x.len() / parts;
+    &x[i * size..][..size]
 }
 
 fn padded<const D: usize, const S: usize>(
@@ -86,10 +102,8 @@ where
     let (pad, bare) = spec.split_padding().unwrap();
     let pad = Op::from(pad);
     let padded = pad.output_shape(&[&Shape::new(shape).unwrap()]).unwrap();
-    let around: Vec<f32> =
-        super::oracle_geometry::solve(&pad, shape, x, &[], &padded).iter().map(|&v| v as f32).collect();
-    let parameters: Vec<Vec<f32>> = parameters.iter().map(|p| p.iter().map(|&v| v as f32).collect()).collect();
-    solve(&bare.into(), &[(&*padded, &*around)], &parameters, output_shape)
+    let around = super::oracle_geometry::solve(&pad, shape, x, &[], &padded);
+    solve(&bare.into(), &[(&*padded, &*around)], parameters, output_shape)
 }
 
 /// `[C, H, W]` that can be asked for places outside.
@@ -194,6 +208,35 @@ fn batch_norm(spec: &BatchNormSpec, x: &[f64], parameters: &[Vec<f64>]) -> Vec<f
     (0..x.len()).map(normalized).collect()
 }
 
+/// Batch norm in training: the output of the whole batch by the batch's own mean and (biased) variance, and the running
+/// mean and (unbiased) variance afterwards. `x` has a batch of `batch` examples; `parameters` are those of the op.
+pub fn batch_norm_training(
+    spec: &BatchNormSpec,
+    batch: usize,
+    x: &[f64],
+    parameters: &[Vec<f64>],
+) -> (Vec<f64>, [Vec<f64>; 2]) {
+    let (affine, running) = if spec.affine { parameters.split_at(2) } else { (&[][..], parameters) };
+    let channels = spec.num_features;
+    let places = x.len() / batch / channels;
+    let channel = |i: usize| i / places % channels;
+    let count = (batch * places) as f64;
+    let mean_of =
+        |f: &dyn Fn(usize) -> f64, c: usize| (0..x.len()).filter(|&i| channel(i) == c).map(f).sum::<f64>() / count;
+    let mean: Vec<f64> = (0..channels).map(|c| mean_of(&|i| x[i], c)).collect();
+    let variance: Vec<f64> = (0..channels).map(|c| mean_of(&|i| (x[i] - mean[c]).powi(2), c)).collect();
+    let normalized = |i: usize| {
+        let c = channel(i);
+        let y = (x[i] - mean[c]) / (variance[c] + spec.eps).sqrt();
+        if spec.affine { y * affine[0][c] + affine[1][c] } else { y }
+    };
+    let moved = |old: &[f64], new: &[f64], factor: f64| {
+        old.iter().zip(new).map(|(old, new)| (1.0 - spec.momentum) * old + spec.momentum * factor * new).collect()
+    };
+    let statistics = [moved(&running[0], &mean, 1.0), moved(&running[1], &variance, count / (count - 1.0))];
+    ((0..x.len()).map(normalized).collect(), statistics)
+}
+
 /// Every `part` adjacent elements by their own mean and variance; every `run` share a weight and a bias.
 fn norm(x: &[f64], part: usize, eps: f64, run: usize, parameters: &[Vec<f64>]) -> Vec<f64> {
     let parameter = |index: usize, i: usize, none: f64| parameters.get(index).map_or(none, |p| p[i / run % p.len()]);
@@ -238,12 +281,12 @@ fn product(sizes: &[usize]) -> usize {
     sizes.iter().product()
 }
 
-fn concat(inputs: &[(&[usize], &[f32])], axis: usize) -> Vec<f64> {
+fn concat(inputs: &[(&[usize], &[f64])], axis: usize) -> Vec<f64> {
     let mut output = Vec::new();
     for outer in 0..product(&inputs[0].0[..axis]) {
         for (shape, x) in inputs {
             let length = product(&shape[axis..]);
-            output.extend(x[outer * length..][..length].iter().map(|&v| f64::from(v)));
+            output.extend_from_slice(&x[outer * length..][..length]);
         }
     }
     output

@@ -18,7 +18,7 @@ use crate::engine::threads::Shared;
 use cnn_ir::ops::{ConvSpec, ConvTransposeSpec, PadMode};
 use std::fmt;
 
-pub(crate) use super::conv_weights::WeightGradient;
+pub(crate) use super::conv_weights::{WeightGradient, weight_gradient};
 
 /// Elements of the copied rows that a task works on: about half of a second-level cache.
 const PATCH: usize = 1 << 17;

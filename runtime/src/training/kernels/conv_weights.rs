@@ -5,12 +5,13 @@ use super::conv::check;
 use super::taps::{Class, Geometry};
 use super::tile::tile_sizes;
 use super::weight_tile::{WeightTile, WeightTileFn, channel_sum, weight_tile_of};
+use super::winograd_weights::WinogradWeights;
 use super::{Memory, chunks};
 use crate::Error;
-use crate::engine::Isa;
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
 use crate::engine::threads::Shared;
+use crate::engine::{Isa, Threads};
 use cnn_ir::ops::{ConvSpec, ConvTransposeSpec};
 use std::fmt;
 use std::ops::Range;
@@ -44,16 +45,21 @@ pub(crate) struct WeightGradient {
     isa: Isa,
 }
 
-impl WeightGradient {
-    pub fn new<const D: usize, const S: usize>(
-        spec: &ConvSpec<D, S>,
-        layer: &Layer<'_>,
-        memory: &Memory,
-    ) -> Result<Self, Error> {
-        check(spec, layer)?;
-        Ok(Self::of("conv weight gradient", Geometry::new(spec, layer)?, false, layer, memory))
+/// The kernel of the gradient of a convolution's parameters.
+pub(crate) fn weight_gradient<const D: usize, const S: usize>(
+    spec: &ConvSpec<D, S>,
+    layer: &Layer<'_>,
+    memory: &Memory,
+) -> Result<Box<dyn Kernel>, Error> {
+    check(spec, layer)?;
+    let geometry = Geometry::new(spec, layer)?;
+    if let Some(winograd) = WinogradWeights::of(&geometry, layer, memory) {
+        return Ok(Box::new(winograd));
     }
+    Ok(Box::new(WeightGradient::of("conv weight gradient", geometry, false, layer, memory)))
+}
 
+impl WeightGradient {
     pub fn transposed<const D: usize, const S: usize>(
         spec: &ConvTransposeSpec<D, S>,
         layer: &Layer<'_>,
@@ -273,22 +279,25 @@ impl Kernel for WeightGradient {
             }
         }
         if let Some(bias) = &self.bias {
-            let channels = bias.len();
-            let of_output = call.input.len() / (blocks * channels).max(1);
-            // SAFETY: as above.
-            let bias = Shared::new(unsafe { bias.get_mut() });
-            let code = channel_sum(self.isa);
-            let threads = call.threads.for_work(call.input.len());
-            threads.run(channels, |channel, _| {
-                // SAFETY: each channel is one task's; its places lie within the output's gradient.
-                unsafe {
-                    let from = call.input[channel * of_output..].as_ptr();
-                    let places = of_output / self.isa.lanes();
-                    bias.part(channel..channel + 1)[0] += code(from, places, blocks, channels * of_output);
-                }
-            });
+            add_bias(bias, call.input, blocks, self.isa, call.threads);
         }
     }
+}
+
+/// Adds the sums of an output's gradient over places and examples to the gradient of the channels' biases.
+pub(super) fn add_bias(bias: &Slot, gradient: &[f32], blocks: usize, isa: Isa, threads: &Threads) {
+    let channels = bias.len();
+    let map = gradient.len() / (blocks * channels).max(1);
+    // SAFETY: nobody else uses the bias's gradient while a kernel runs.
+    let bias = Shared::new(unsafe { bias.get_mut() });
+    let code = channel_sum(isa);
+    threads.for_work(gradient.len()).run(channels, |channel, _| {
+        // SAFETY: each channel is one task's; its places lie within the output's gradient.
+        unsafe {
+            let from = gradient[channel * map..].as_ptr();
+            bias.part(channel..channel + 1)[0] += code(from, map / isa.lanes(), blocks, channels * map);
+        }
+    });
 }
 
 impl fmt::Debug for WeightGradient {

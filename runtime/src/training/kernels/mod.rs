@@ -5,27 +5,42 @@
 //! [`rules`](super::rules) says.
 
 mod activation;
+mod arithmetic;
+mod batch_norm;
 mod conv;
 mod conv_weights;
+mod copy;
 mod dense;
+mod dropout;
 pub(crate) mod ends;
+mod extern_layer;
+mod local_response_norm;
+mod norm;
 mod pool;
+mod prelu;
+mod separable;
+mod softmax;
+mod sums;
 mod taps;
 mod tile;
 mod weight_tile;
 mod windows;
 mod winograd;
+mod winograd_weights;
 
 use super::ops::Of;
 use super::state::{Control, Slot, State};
 use crate::Error;
 use crate::engine::kernels::Kernel;
-use crate::engine::kernels::arithmetic::Arithmetic;
 use crate::engine::select::Layer;
 use cnn_ir::Op;
+use copy::Copy;
+use separable::Separable;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use batch_norm::Running;
 
 type Made = Result<Box<dyn Kernel>, Error>;
 
@@ -38,6 +53,8 @@ pub(crate) struct Memory {
     pub parameters: HashMap<String, (Slot, Option<Slot>)>,
     /// What layers keep from forward to backward beside their values, such as statistics of the batch, by the layers' paths.
     pub saved: Mutex<HashMap<String, Slot>>,
+    /// What follows the statistics of the batch at the end of a step, in the order of the layers.
+    pub running: Mutex<Vec<Running>>,
 }
 
 impl Memory {
@@ -55,6 +72,11 @@ impl Memory {
     /// The gradient of a parameter; `None` where there is no such parameter or it is not trained.
     pub fn gradient(&self, layer: &Layer<'_>, name: &str) -> Option<Slot> {
         self.parameters.get(layer.parameter(name).ok()?).and_then(|(_, gradient)| gradient.clone())
+    }
+
+    /// Adds running statistics that follow those of the batch at the end of each step.
+    fn add_running(&self, running: Running) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running);
     }
 
     /// Memory of this many elements that the layer's kernels share.
@@ -88,7 +110,44 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
         Op::MaxPool1d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
         Op::MaxPool2d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
         Op::MaxPool3d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
-        Op::Add(_) => Box::new(Arithmetic::add(layer)),
+        Op::AdaptiveAvgPool1d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveAvgPool2d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveAvgPool3d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
+        Op::AdaptiveMaxPool1d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::AdaptiveMaxPool2d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::AdaptiveMaxPool3d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
+        Op::FractionalMaxPool2d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
+        Op::FractionalMaxPool3d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
+        Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
+            Box::new(pool::Pool::global_avg(layer, false)?)
+        }
+        Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_) => {
+            Box::new(pool::Pool::global_max(layer, false)?)
+        }
+        Op::Pad1d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Pad2d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Pad3d(spec) => Box::new(Separable::pad(spec, layer, false)?),
+        Op::Crop1d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Crop2d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Crop3d(spec) => Box::new(Separable::crop(spec, layer, false)?),
+        Op::Upsample1d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Upsample2d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Upsample3d(spec) => Box::new(Separable::upsample(spec, layer, false)?),
+        Op::Concat(spec) => Box::new(Copy::concat(spec, layer)),
+        Op::Slice(spec) => Box::new(Copy::slice(spec, layer, false)),
+        Op::ChannelShuffle(spec) => Box::new(Copy::shuffle(spec, layer, false)),
+        Op::Extern(spec) => Box::new(extern_layer::Extern::new(spec, layer, memory)?),
+        Op::Add(_) => Box::new(arithmetic::Arithmetic::add(layer)),
+        Op::Mul(_) => Box::new(arithmetic::Arithmetic::mul(layer)),
+        Op::BatchNorm(spec) => Box::new(batch_norm::BatchNorm::new(spec, layer, memory)?),
+        Op::GroupNorm(spec) => Box::new(norm::Norm::new(norm::Parts::group(spec, layer), layer, memory)?),
+        Op::LayerNorm(spec) => Box::new(norm::Norm::new(norm::Parts::layer(spec, layer), layer, memory)?),
+        Op::InstanceNorm(spec) => Box::new(norm::Norm::new(norm::Parts::instance(spec, layer), layer, memory)?),
+        Op::LocalResponseNorm(spec) => Box::new(local_response_norm::LocalResponseNorm::new(spec, layer, memory)),
+        Op::Softmax(spec) => Box::new(softmax::Softmax::new(spec.dim, false, layer)),
+        Op::LogSoftmax(spec) => Box::new(softmax::Softmax::new(spec.dim, true, layer)),
+        Op::Dropout(spec) => Box::new(dropout::Dropout::new(spec, layer, memory)),
+        Op::Prelu(_) => Box::new(prelu::Prelu::new(layer, memory)?),
         op if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::forward(layer)?),
         op => return Err(layer.error(&format!("there is no training kernel for {}", op.name()))),
     })
@@ -103,9 +162,9 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::Conv1d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv2d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv3d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
-        (Op::Conv1d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
-        (Op::Conv2d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
-        (Op::Conv3d(spec), _) => Box::new(conv::WeightGradient::new(spec, layer, memory)?),
+        (Op::Conv1d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
+        (Op::Conv2d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
+        (Op::Conv3d(spec), _) => conv::weight_gradient(spec, layer, memory)?,
         (Op::ConvTranspose1d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
         (Op::ConvTranspose2d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
         (Op::ConvTranspose3d(spec), Of::Input(_)) => Box::new(conv::Conv::transposed_input(spec, layer, memory)?),
@@ -120,6 +179,45 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::MaxPool1d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
         (Op::MaxPool2d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
         (Op::MaxPool3d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
+        (Op::AdaptiveAvgPool1d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveAvgPool2d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveAvgPool3d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
+        (Op::AdaptiveMaxPool1d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::AdaptiveMaxPool2d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::AdaptiveMaxPool3d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
+        (Op::FractionalMaxPool2d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
+        (Op::FractionalMaxPool3d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
+        (Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_), _) => {
+            Box::new(pool::Pool::global_avg(layer, true)?)
+        }
+        (Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_), _) => {
+            Box::new(pool::Pool::global_max(layer, true)?)
+        }
+        (Op::Pad1d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Pad2d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Pad3d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
+        (Op::Crop1d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Crop2d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Crop3d(spec), _) => Box::new(Separable::crop(spec, layer, true)?),
+        (Op::Upsample1d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Upsample2d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Upsample3d(spec), _) => Box::new(Separable::upsample(spec, layer, true)?),
+        (Op::Concat(spec), Of::Input(input)) => Box::new(Copy::concat_gradient(spec, layer, input)),
+        (Op::Slice(spec), _) => Box::new(Copy::slice(spec, layer, true)),
+        (Op::ChannelShuffle(spec), _) => Box::new(Copy::shuffle(spec, layer, true)),
+        (Op::Extern(spec), _) => Box::new(extern_layer::Extern::gradient(spec, layer, memory)?),
+        (Op::Mul(_), Of::Input(index)) => Box::new(arithmetic::ProductGradient::new(index, layer)?),
+        (Op::BatchNorm(_), _) => Box::new(batch_norm::Gradient::new(layer, memory)?),
+        (Op::GroupNorm(spec), _) => Box::new(norm::Gradient::new(norm::Parts::group(spec, layer), layer, memory)?),
+        (Op::LayerNorm(spec), _) => Box::new(norm::Gradient::new(norm::Parts::layer(spec, layer), layer, memory)?),
+        (Op::InstanceNorm(spec), _) => {
+            Box::new(norm::Gradient::new(norm::Parts::instance(spec, layer), layer, memory)?)
+        }
+        (Op::LocalResponseNorm(spec), _) => Box::new(local_response_norm::Gradient::new(spec, layer, memory)),
+        (Op::Softmax(spec), _) => Box::new(softmax::Gradient::new(spec.dim, false, layer)),
+        (Op::LogSoftmax(spec), _) => Box::new(softmax::Gradient::new(spec.dim, true, layer)),
+        (Op::Dropout(spec), _) => Box::new(dropout::Dropout::new(spec, layer, memory)),
+        (Op::Prelu(_), _) => Box::new(prelu::Gradient::new(layer, memory)?),
         (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
         (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
     })

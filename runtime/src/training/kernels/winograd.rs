@@ -21,9 +21,9 @@ use crate::engine::threads::Shared;
 use std::fmt;
 
 /// Outputs of a tile along an axis, and the points at which a tile is multiplied.
-const M: usize = 4;
-const A: usize = M + 2;
-const POINTS: usize = A * A;
+pub(super) const M: usize = 4;
+pub(super) const A: usize = M + 2;
+pub(super) const POINTS: usize = A * A;
 
 /// Tiles that are transformed at once.
 const TILES: usize = 16;
@@ -50,6 +50,16 @@ pub(crate) struct Winograd {
     epilogue: Epilogue,
 }
 
+/// Whether the algorithm can do a convolution, and with fewer multiplications for tiles that cover this output.
+pub(super) fn is_worth(geometry: &Geometry, output: [usize; 2]) -> bool {
+    let Geometry { groups, channels, sizes, places_channels, kernel, stride, dilation, padding, .. } = *geometry;
+    let is_3x3 = kernel == [1, 3, 3] && stride == [1; 3] && dilation[1..] == [1; 2] && groups == 1;
+    let is_map = sizes[0] == 1 && padding[0] == 0 && padding[1].max(padding[2]) <= 2;
+    let tiles: usize = output.iter().map(|size| size.div_ceil(M)).product();
+    let is_less = 5 * POINTS * tiles <= 4 * 9 * output.iter().product::<usize>();
+    is_3x3 && is_map && is_less && channels.min(places_channels) >= MIN_CHANNELS
+}
+
 impl Winograd {
     /// The kernel of a convolution's forward direction or its input's gradient; `None` where it would not be faster.
     pub fn of(
@@ -58,19 +68,12 @@ impl Winograd {
         layer: &Layer<'_>,
         memory: &Memory,
     ) -> Result<Option<Self>, Error> {
-        let Geometry { groups, channels, sizes, places_channels, places, kernel, stride, dilation, padding } =
-            *geometry;
-        let is_3x3 = kernel == [1, 3, 3] && stride == [1; 3] && dilation[1..] == [1; 2] && groups == 1;
-        let is_map = sizes[0] == 1 && padding[0] == 0 && padding[1].max(padding[2]) <= 2;
-        if memory.exact || !is_3x3 || !is_map || channels.min(places_channels) < MIN_CHANNELS {
+        let Geometry { channels, sizes, places_channels, places, padding, .. } = *geometry;
+        let ([_, input @ ..], [_, output @ ..]) = if is_forward { (sizes, places) } else { (places, sizes) };
+        if memory.exact || !is_worth(geometry, output) {
             return Ok(None);
         }
         let Some(transforms) = Transforms::of(M, layer.isa) else { return Ok(None) };
-        let ([_, input @ ..], [_, output @ ..]) = if is_forward { (sizes, places) } else { (places, sizes) };
-        let tiles: usize = output.iter().map(|size| size.div_ceil(M)).product();
-        if 5 * POINTS * tiles > 4 * 9 * output.iter().product::<usize>() {
-            return Ok(None);
-        }
         let weight = memory.value(layer, "weight")?;
         if weight.len() != channels * places_channels * 9 {
             return Err(layer.error("its weights do not have its sizes"));
