@@ -2,7 +2,8 @@
 
 use super::save;
 use super::source::Source;
-use crate::args::{Confusion, MessageFormat};
+use crate::args::MessageFormat;
+use crate::args::viz::Confusion;
 use crate::evaluation::Judged;
 use crate::failure::Failure;
 use crate::predictions::scores_output;

@@ -1,7 +1,7 @@
 //! `cnn viz curves`
 
 use super::save;
-use crate::args::Curves;
+use crate::args::viz::Curves;
 use crate::failure::Failure;
 use cnn_train::plot::{self, Against, CurveOptions, Run};
 use cnn_train::record::read_rows;

@@ -2,7 +2,8 @@
 
 use super::source::Source;
 use super::{save, values};
-use crate::args::{Features, MessageFormat};
+use crate::args::MessageFormat;
+use crate::args::viz::Features;
 use crate::failure::Failure;
 use crate::trained::Stored;
 use cnn::{CompileOptions, Network, Session, Tensor, ValueId};

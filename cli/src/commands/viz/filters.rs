@@ -2,7 +2,8 @@
 
 use super::source::Source;
 use super::{save, values};
-use crate::args::{Filters, MessageFormat};
+use crate::args::MessageFormat;
+use crate::args::viz::Filters;
 use crate::failure::Failure;
 use cnn::Network;
 use cnn_train::plot;

@@ -1,6 +1,7 @@
 //! A trained network: of a run, or of a file and its weights.
 
-use crate::args::{ExamplesArgs, MessageFormat, ModelArgs, TrainedArgs};
+use crate::args::{MessageFormat, ModelArgs};
+use crate::args::viz::{ExamplesArgs, TrainedArgs};
 use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::load_one;

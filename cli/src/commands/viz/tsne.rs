@@ -3,7 +3,8 @@
 use super::save;
 use super::source::Source;
 use super::values::{self, with_outputs};
-use crate::args::{MessageFormat, Tsne};
+use crate::args::MessageFormat;
+use crate::args::viz::Tsne;
 use crate::failure::Failure;
 use cnn::{CompileOptions, Network, Op, Session, Tensor, ValueId};
 use cnn_data::{Batch, Dataset, Loader, LoaderOptions, Pipeline, Random, Subset};
