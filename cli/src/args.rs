@@ -455,7 +455,8 @@ pub struct PictureArgs {
 impl PictureArgs {
     /// Whether nothing was asked for: all is as it is without options.
     pub fn is_default(&self) -> bool {
-        let default = Self { fit: Fit::Stretch, keep: 1.0, invert: false, scale: 255.0, mean: vec![0.0], std: vec![1.0] };
+        let default =
+            Self { fit: Fit::Stretch, keep: 1.0, invert: false, scale: 255.0, mean: vec![0.0], std: vec![1.0] };
         *self == default
     }
 }

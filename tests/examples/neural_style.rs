@@ -219,11 +219,7 @@ fn values(
 }
 
 /// A file's picture, its middle square, or one that is drawn, as VGG takes it.
-fn picture(
-    file: Option<&Path>,
-    size: usize,
-    drawn: fn([f32; 2]) -> [f32; 3],
-) -> Result<Tensor, Box<dyn Error>> {
+fn picture(file: Option<&Path>, size: usize, drawn: fn([f32; 2]) -> [f32; 3]) -> Result<Tensor, Box<dyn Error>> {
     let mut picture = Picture::default();
     match file {
         Some(path) => read_picture(path, &mut picture)?,
@@ -233,7 +229,8 @@ fn picture(
             picture.set_values([3, size, size], &(0..3).flat_map(plane).collect::<Vec<_>>())?;
         }
     }
-    let pipeline: Pipeline = format!("resize({size}) -> center_crop({size}) -> normalize({MEAN:?}, {STD:?})").parse()?;
+    let pipeline: Pipeline =
+        format!("resize({size}) -> center_crop({size}) -> normalize({MEAN:?}, {STD:?})").parse()?;
     pipeline.apply(&mut picture, &mut Random::new(0), &mut Scratch::default())?;
     Ok(Tensor::new(&[1, 3, size, size], picture.values)?)
 }
@@ -352,7 +349,8 @@ mod tests {
             };
             let step = 0.02;
             let found = (loss_at(step) - loss_at(-step)) / (2.0 * step);
-            let expected: f64 = gradient.data().iter().zip(direction).map(|(g, d)| f64::from(g * d)).sum::<f64>() / length;
+            let expected: f64 =
+                gradient.data().iter().zip(direction).map(|(g, d)| f64::from(g * d)).sum::<f64>() / length;
             println!("{found} {expected} {norm}");
             assert!((found - expected).abs() < 0.01 * norm, "{found}, not {expected}");
         }
@@ -366,9 +364,7 @@ mod tests {
         for step in 0..20 {
             let gradient = transfer.step(&image).unwrap().1;
             let slots = &mut [&mut mean[..], &mut square[..]];
-            Optimizer::from(Adam::default())
-                .update(step, 0.05, 0.0, image.data_mut(), gradient.data(), slots)
-                .unwrap();
+            Optimizer::from(Adam::default()).update(step, 0.05, 0.0, image.data_mut(), gradient.data(), slots).unwrap();
             keep_visible(&mut image);
         }
         let last = transfer.step(&image).unwrap().0;

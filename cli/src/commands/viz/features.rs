@@ -17,7 +17,8 @@ pub fn run(args: &Features, format: MessageFormat) -> Result<(), Failure> {
     let [input] = network.inputs.as_slice() else {
         return Err(Failure::Message(format!("`{}` has several inputs, and a picture is one", network.name)));
     };
-    let (mut picture, mut values) = (Stored::new(source.transforms(args.transforms.as_deref())?, &input.shape)?, Vec::new());
+    let (mut picture, mut values) =
+        (Stored::new(source.transforms(args.transforms.as_deref())?, &input.shape)?, Vec::new());
     picture.read(&args.image, &mut values)?;
     let picture = Tensor::new(&[&[1], &input.shape[..]].concat(), values)?;
 
@@ -46,7 +47,8 @@ fn layers(network: &Network, names: &[String]) -> Result<Vec<(String, ValueId)>,
     if names.is_empty() {
         let first = values::convolutions(network).next();
         let first = first.map(|layer| (network.path(layer), network.value_of(layer)));
-        let missing = || Failure::Message(format!("`{}` has no convolution: name a layer with `--layer`", network.name));
+        let missing =
+            || Failure::Message(format!("`{}` has no convolution: name a layer with `--layer`", network.name));
         return Ok(vec![first.ok_or_else(missing)?]);
     }
     names.iter().map(|name| Ok((name.clone(), values::find(network, name)?))).collect()

@@ -8,8 +8,8 @@ mod source;
 mod tsne;
 mod values;
 
-use crate::args::{MessageFormat, Viz};
 use crate::args::viz::Picture;
+use crate::args::{MessageFormat, Viz};
 use crate::failure::Failure;
 use crate::output::write_file;
 use std::ffi::OsStr;

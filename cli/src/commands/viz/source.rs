@@ -1,7 +1,7 @@
 //! A trained network: of a run, or of a file and its weights.
 
-use crate::args::{MessageFormat, ModelArgs};
 use crate::args::viz::{ExamplesArgs, TrainedArgs};
+use crate::args::{MessageFormat, ModelArgs};
 use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::load_one;
@@ -42,7 +42,8 @@ impl Source {
         let (model, set) = (args.model.clone(), args.set.clone());
         if !args.source.is_dir() {
             let weights = args.weights.as_ref().ok_or_else(|| {
-                let text = "the weights are missing: add `--weights FILE`, or give a run's folder in place of the model";
+                let text =
+                    "the weights are missing: add `--weights FILE`, or give a run's folder in place of the model";
                 Failure::Message(text.into())
             })?;
             let network = load_one(&ModelArgs { file: args.source.clone(), model, set }, format)?;

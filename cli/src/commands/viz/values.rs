@@ -58,12 +58,7 @@ pub fn convolutions(network: &Network) -> impl Iterator<Item = usize> {
 }
 
 /// What is said of a name that is none, with the one that was meant.
-pub fn unknown<'a>(
-    network: &Network,
-    what: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> Failure {
+pub fn unknown<'a>(network: &Network, what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
     let hint = match cnn_dsl::nearest(name, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {

@@ -1,0 +1,192 @@
+//! Pictures of runs and networks: what is in the files, and what is said when there can be none.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const MODEL: &str = r#"
+model Tiny {
+    input image: [1, 8, 8]
+    c1: conv(4, 3, padding = 1) -> relu -> avg_pool(2)
+    stage: { conv(6, 3) -> relu }
+    flatten
+    f1: dense(5) -> relu
+    fc: dense(10)
+    output logits
+    train {
+        data: mnist("digits")
+        transforms: normalize(0.5, 0.5)
+        batch: 8
+        epochs: 2
+    }
+}
+
+model Dense {
+    input values: [3]
+    dense(2)
+    output y
+}
+"#;
+
+/// A folder with a model, data of three classes, a picture and the run of a training, in which commands run.
+struct Workspace(TempDir);
+
+impl Workspace {
+    fn new() -> Self {
+        let workspace = Self(TempDir::new().unwrap());
+        fs::write(workspace.path("tiny.cnn"), MODEL).unwrap();
+        fs::create_dir(workspace.path("digits")).unwrap();
+        for (part, count) in [("train", 40), ("t10k", 24)] {
+            let labels: Vec<u8> = (0..count).map(|i| (i * 7 % 3) as u8).collect();
+            let images: Vec<u8> = labels.iter().enumerate().flat_map(|(i, label)| picture(i, *label)).collect();
+            let write = |name: &str, sizes: &[usize], data: &[u8]| {
+                fs::write(workspace.path("digits").join(format!("{part}-{name}-ubyte")), idx(sizes, data)).unwrap();
+            };
+            write("images-idx3", &[count, 8, 8], &images);
+            write("labels-idx1", &[count], &labels);
+        }
+        let photo = image::RgbImage::from_fn(20, 12, |x, y| image::Rgb([12 * x as u8, 20 * y as u8, 99]));
+        photo.save(workspace.path("photo.png")).unwrap();
+        let output = workspace.run(&["train", "tiny.cnn", "--model", "Tiny"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        workspace
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
+        for name in ["ISA", "PASSES", "THREADS", "ALGORITHM", "TUNING", "PACKED"] {
+            command.env_remove(format!("CNN_{name}"));
+        }
+        command.args(args).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// 8×8 pixels; the third of them that the label says is bright.
+fn picture(number: usize, label: u8) -> impl Iterator<Item = u8> {
+    (0..64).map(move |pixel| {
+        let noise = ((number * 31 + pixel * 17) % 60) as u8;
+        if pixel / 8 * 3 / 8 == usize::from(label) { 190 + noise } else { noise }
+    })
+}
+
+fn idx(sizes: &[usize], data: &[u8]) -> Vec<u8> {
+    let sizes_bytes = sizes.iter().flat_map(|size| (*size as u32).to_be_bytes());
+    [0, 0, 8, sizes.len() as u8].into_iter().chain(sizes_bytes).chain(data.iter().copied()).collect()
+}
+
+#[test]
+fn every_picture_is_drawn() {
+    let workspace = Workspace::new();
+    let weights = ["tiny.cnn", "--model", "Tiny", "--weights", "runs/tiny/best.safetensors"];
+    let of_weights = |command, more: &[&'static str]| [&["viz", command][..], &weights, more].concat();
+    let features = ["viz", "features", "runs/tiny", "--image", "photo.png"];
+    for (args, said, images, dots, words) in [
+        (vec!["viz", "curves", "runs/tiny"], "curves.svg: loss and accuracy of tiny\n", 0, 10, ">validation<"),
+        (
+            vec!["viz", "curves", "runs/tiny", "runs/tiny/metrics.jsonl", "--steps", "--title", "Two", "-o", "two.svg"],
+            "two.svg: loss and accuracy of 2 runs\n",
+            0,
+            20,
+            ">Two<",
+        ),
+        (vec!["viz", "confusion", "runs/tiny"], "confusion.svg: ", 0, 0, "of 24 examples right<"),
+        (of_weights("confusion", &["--data", "mnist:digits"]), "confusion.svg: ", 0, 0, "of 24 examples right<"),
+        (vec!["viz", "filters", "runs/tiny"], "filters.svg: the 4 filters of `c1`\n", 4, 0, "c1: 4 filters of 1×3×3"),
+        (
+            of_weights("filters", &["--layer", "stage.0", "-o", "stage.svg"]),
+            "stage.svg: the 6 filters of `stage.0`\n",
+            24,
+            0,
+            "a row for each filter",
+        ),
+        (features.to_vec(), "features.svg: what `c1` makes of photo.png\n", 5, 0, ">c1, 4×8×8<"),
+        (
+            [&features[..], &["--layer", "stage", "--layer", "f1", "--layer", "logits"]].concat(),
+            "features.svg: what `stage`, `f1`, `logits` makes of photo.png\n",
+            9,
+            0,
+            ">stage, 6×2×2<",
+        ),
+        (vec!["viz", "tsne", "runs/tiny"], "tsne.svg: 24 examples by the 5 values of `1`\n", 0, 24, "24 examples"),
+        (
+            of_weights("tsne", &["--data", "mnist:digits", "--count", "9", "--layer", "c1", "--perplexity", "2"]),
+            "tsne.svg: 9 examples by the 256 values of `c1`\n",
+            0,
+            9,
+            ">2<",
+        ),
+    ] {
+        let output = workspace.run(&args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.starts_with(said), "{args:?}: {text}");
+        let svg = fs::read_to_string(workspace.path(text.split(':').next().unwrap())).unwrap();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let count = |name| {
+            document.descendants().filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", name))).count()
+        };
+        assert_eq!((count("image"), count("circle")), (images, dots), "{args:?}");
+        assert!(svg.contains(words), "{args:?}: {svg}");
+    }
+    let output = workspace.run(&["viz", "filters", "runs/tiny", "-o", "filters.PNG"]);
+    assert!(output.status.success() && fs::read(workspace.path("filters.PNG")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn the_same_command_draws_the_same_picture() {
+    let workspace = Workspace::new();
+    let tsne = |file| {
+        let output = workspace.run(&["viz", "tsne", "runs/tiny", "--count", "15", "--seed", "3", "-o", file]);
+        assert!(output.status.success());
+        fs::read(workspace.path(file)).unwrap()
+    };
+    assert_eq!(tsne("a.svg"), tsne("b.svg"));
+}
+
+#[test]
+fn what_cannot_be_drawn_says_why() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path("empty")).unwrap();
+    fs::write(workspace.path("empty/metrics.jsonl"), "").unwrap();
+    fs::write(workspace.path("bad.png"), "no picture").unwrap();
+    let run = |command, more: &[&'static str]| [&["viz", command, "runs/tiny"][..], more].concat();
+    for (args, status, message) in [
+        (vec!["viz", "curves", "nothing"], 1, "cannot read nothing: "),
+        (vec!["viz", "curves", "empty"], 1, "the run `empty` has no metrics yet"),
+        (vec!["viz", "filters", "empty"], 1, "`empty` is not the folder of a run: `empty/config.json`: "),
+        (vec!["viz", "filters", "tiny.cnn", "--model", "Tiny"], 1, "the weights are missing: add `--weights FILE`"),
+        (vec!["viz", "filters", "tiny.cnn", "-w", "runs/tiny/best.safetensors"], 1, "choose one with `--model NAME`"),
+        (run("filters", &["--model", "Dense"]), 1, "`Dense` has no convolution"),
+        (run("filters", &["--layer", "C1"]), 1, "`Tiny` has no convolution `C1`; did you mean `c1`?"),
+        (run("filters", &["--layer", "backbone"]), 1, "no convolution `backbone`; there are c1, stage.0"),
+        (run("filters", &["-w", "photo.png"]), 1, "photo.png"),
+        (run("filters", &["-o", "no/where.svg"]), 1, "cannot write `no/where.svg`: "),
+        (run("filters", &["-o", "filters.gif"]), 2, "let its name end in .svg or .png"),
+        (run("features", &["--image", "bad.png"]), 1, "bad.png: it is neither a PNG nor a JPEG picture"),
+        (run("features", &["--image", "photo.png", "--layer", "stag"]), 1, "no layer `stag`; did you mean `stage`?"),
+        (
+            run("features", &["--image", "photo.png", "--transforms", "resize(4)"]),
+            1,
+            "`photo.png` cannot be prepared as the weights say",
+        ),
+        (run("confusion", &["--data", "mnis:digits"]), 1, "`--data`: there are no data `mnis`; "),
+        (run("confusion", &["--transforms", "normalise(1)"]), 1, "did you mean `normalize`?"),
+        (run("tsne", &["--count", "6000"]), 2, "6000 is not in 1..=5000"),
+        (run("tsne", &["--perplexity", "0"]), 1, "the perplexity is 0; "),
+        (run("tsne", &["--transforms", "resize([4, 4])"]), 1, "4×4"),
+        (run("tsne", &["--model", "Dense"]), 1, "name a layer with `--layer`"),
+    ] {
+        let output = workspace.run(&args);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
+        assert!(text.contains(message), "{args:?}: {text}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
