@@ -35,35 +35,11 @@ impl Judged<'_> {
     }
 
     fn add(&self, session: &mut Session, data: &Arc<dyn Dataset>, confusion: &mut Confusion) -> Result<(), Failure> {
-        let scores = confusion.classes();
-        let classes = self.order(data.classes(), scores)?;
-        let [input] = self.network.inputs.as_slice() else {
-            return Err(Failure::Message(format!("`{}` has several inputs, and a picture is one", self.network.name)));
-        };
-        let options = LoaderOptions { batch_size: self.batch, ..LoaderOptions::default() };
-        let mut loader = Loader::new(Arc::clone(data), self.transforms.clone(), options).map_err(Failure::new)?;
-        let picture = loader.shape();
-        let is_vector = input.shape.len() == 1 && input.shape.elements() == picture.iter().product::<usize>();
-        if input.shape[..] != picture && !is_vector {
-            let [channels, height, width] = picture;
-            let text = format!(
-                "the input `{}` is {}, and the pictures are {channels}×{height}×{width} after the transforms; change them \
-                 with `--transforms`",
-                input.name, input.shape
-            );
-            return Err(Failure::Message(text));
-        }
-        let mut batch = Batch::default();
-        while loader.load(&mut batch).map_err(Failure::new)? {
-            let shape = [&[batch.labels.len()], &input.shape[..]].concat();
-            let pictures = Tensor::new(&shape, std::mem::take(&mut batch.values))?;
-            let outputs = session.run(&[&pictures])?;
-            let output = outputs.by_name(self.output).map_or(&[][..], |output| output.data());
-            let labels: Vec<usize> = batch.labels.iter().filter_map(|label| classes.get(*label).copied()).collect();
-            confusion.add_batch(output, &labels).map_err(Failure::new)?;
-            batch.values = pictures.into_data();
-        }
-        Ok(())
+        let classes = self.order(data.classes(), confusion.classes())?;
+        for_each_batch(session, self.output, data, self.transforms, self.batch, |scores, labels| {
+            let labels: Vec<usize> = labels.iter().filter_map(|label| classes.get(*label).copied()).collect();
+            confusion.add_batch(scores, &labels).map_err(Failure::new)
+        })
     }
 
     /// Which score belongs to each class of the data.
@@ -83,4 +59,40 @@ impl Judged<'_> {
         };
         data.iter().map(place).collect()
     }
+}
+
+/// Runs all pictures of the data, batch after batch, and calls with the values of an output and the labels.
+pub fn for_each_batch(
+    session: &mut Session,
+    output: &str,
+    data: &Arc<dyn Dataset>,
+    transforms: &Pipeline,
+    batch_size: usize,
+    mut each: impl FnMut(&[f32], &[usize]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let [input] = session.inputs() else {
+        return Err(Failure::Message("the model has several inputs, and a picture is one".into()));
+    };
+    let (name, input) = (input.name.clone(), input.shape.clone());
+    let options = LoaderOptions { batch_size, ..LoaderOptions::default() };
+    let mut loader = Loader::new(Arc::clone(data), transforms.clone(), options).map_err(Failure::new)?;
+    let picture = loader.shape();
+    let is_vector = input.len() == 1 && input.elements() == picture.iter().product::<usize>();
+    if input[..] != picture && !is_vector {
+        let [channels, height, width] = picture;
+        let text = format!(
+            "the input `{name}` is {input}, and the pictures are {channels}×{height}×{width} after the transforms; change \
+             them with `--transforms`"
+        );
+        return Err(Failure::Message(text));
+    }
+    let mut batch = Batch::default();
+    while loader.load(&mut batch).map_err(Failure::new)? {
+        let shape = [&[batch.labels.len()], &input[..]].concat();
+        let pictures = Tensor::new(&shape, std::mem::take(&mut batch.values))?;
+        let outputs = session.run(&[&pictures])?;
+        each(outputs.by_name(output).map_or(&[][..], |output| output.data()), &batch.labels)?;
+        batch.values = pictures.into_data();
+    }
+    Ok(())
 }

@@ -44,7 +44,7 @@ fn learn(seed: u64) -> Result<Learned, Box<dyn Error>> {
     let network = model()?;
     let mut recipe = Recipe { seed, ..Recipe::default() };
     for setting in network.training.iter().flat_map(|training| &training.settings) {
-        recipe.set(&setting.key, &setting.value)?;
+        recipe.set(&setting.key, &setting.text)?;
     }
     let Length::Steps(steps) = recipe.length else { return Err("the model's length is no number of steps".into()) };
 

@@ -1,6 +1,6 @@
 //! `cnn viz confusion`
 
-use super::save;
+use super::{BATCH, save};
 use super::source::Source;
 use crate::args::MessageFormat;
 use crate::args::viz::Confusion;
@@ -8,9 +8,6 @@ use crate::evaluation::Judged;
 use crate::failure::Failure;
 use crate::predictions::scores_output;
 use cnn_train::plot;
-
-/// Examples that run through the network at once.
-const BATCH: usize = 256;
 
 /// Draws which classes a network takes for which.
 pub fn run(args: &Confusion, format: MessageFormat) -> Result<(), Failure> {

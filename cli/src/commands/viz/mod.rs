@@ -27,6 +27,9 @@ pub fn run(args: &Viz, format: MessageFormat) -> Result<(), Failure> {
     }
 }
 
+/// Examples that run through a network at once.
+const BATCH: usize = 64;
+
 /// How many pixels of a PNG file there are for one of the picture's, in each direction.
 const SCALE: f64 = 2.0;
 

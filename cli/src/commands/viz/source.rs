@@ -78,7 +78,8 @@ impl Source {
         let Some(Config { source, recipe }) = &self.run else {
             return Err(Failure::Message("name the data: `--data fashion-mnist`".into()));
         };
-        let data = Data { skip_bad: source.skip_bad, ..Data::parse(&source.data).map_err(Failure::Message)? };
+        let mut data = Data::parse(&source.data).map_err(Failure::Message)?;
+        data.skip_bad = source.skip_bad;
         let dataset = data.open(Part::Test)?;
         match recipe.validation {
             Some(share) if !data.has_test() => {
