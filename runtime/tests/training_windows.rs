@@ -9,6 +9,7 @@ use cnn_ir::ops::{Conv1dSpec, Conv2dSpec, Conv3dSpec, DenseSpec, ExternGradient,
 use cnn_ir::{Builder, NetworkBuilder, Op, Shape};
 use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession};
 use cnn_runtime::{CompileOptions, Error, Isa, Tensor, Weights};
+use proptest::prelude::*;
 use std::sync::Arc;
 use suite::{Problem, formula, oracle};
 
@@ -204,6 +205,17 @@ fn gradients_are_differences() {
         seen.push(key);
         is_new && is_meant(&problem.op) && problem.output.iter().all(|value| value.is_finite())
     }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn gradients_of_random_problems_are_differences(problem in suite::random::problem()) {
+        if is_meant(&problem.op) && problem.output.iter().all(|value| value.is_finite()) {
+            check_all([problem]);
+        }
+    }
 }
 
 #[test]

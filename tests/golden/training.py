@@ -39,7 +39,7 @@ from generate import NETS, NORMS, fill, values
 BATCH = 4
 VANISHING = 1e-10
 SMOOTH = 2e-5
-TRIES = 12
+TRIES = 3
 OPTIMIZERS = {"sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9), "adam": lambda p: torch.optim.Adam(p, lr=1e-3)}
 
 

@@ -18,6 +18,10 @@ pub enum Error {
     #[error(transparent)]
     Runtime(#[from] cnn_runtime::Error),
 
+    /// A record of the run that cannot be written or read.
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
+
     /// A setting of the recipe with a value that is not allowed.
     #[error("`{name}` is {value}; {remedy}")]
     Setting {

@@ -1,5 +1,6 @@
 //! The folder of a run.
 
+use crate::record::Record;
 use crate::{Error, atomic};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -92,6 +93,12 @@ impl RunFolder {
     /// The resolved configuration.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.json")
+    }
+
+    /// The record of the run, new or from where it stood after so many steps.
+    pub(crate) fn record(&self, step: u64) -> Result<Record, Error> {
+        let is_new = !self.path.join("metrics.jsonl").exists();
+        Ok(if is_new { Record::create(&self.path)? } else { Record::resume(&self.path, step)? })
     }
 
     /// Writes a file of text, such as the source of the model.

@@ -72,4 +72,4 @@ pub use initial::initial_weights;
 pub use metrics::{Confusion, MetricsError};
 pub use recipe::{Length, Metric, Per, Recipe};
 pub use trainer::{Ended, Outcome, Stop, Trainer};
-pub use tsne::{TsneError, TsneOptions, tsne};
+pub use tsne::{MAX_TSNE_POINTS, TsneError, TsneOptions, tsne};

@@ -5,6 +5,7 @@ mod plan;
 use crate::checkpoint::{self, Best, Evaluation, Progress, RunState, Sums};
 use crate::evaluate::evaluate;
 use crate::feed::Feed;
+use crate::record::{Phase, Record, Row};
 use crate::trainer::{Ended, Observer, Outcome, Stop};
 use crate::{EpochReport, Error, Event, Length, Metric, Per, Recipe, RunFolder, Score, StepReport};
 use cnn_data::{Batch, Dataset, Loader, Random};
@@ -21,6 +22,7 @@ pub(crate) struct Run<'a> {
     dataset: Arc<dyn Dataset>,
     validation: Option<Arc<dyn Dataset>>,
     folder: Option<RunFolder>,
+    record: Option<Record>,
     observers: Vec<Observer<'a>>,
     stop: Stop,
     feed: Feed,
@@ -144,8 +146,10 @@ impl<'a> Run<'a> {
             gradient_norm: norm.unwrap_or(0.0),
             examples_per_second: sums.examples as f64 / sums.seconds.max(1e-9),
         };
+        let is_row = progress.step.is_multiple_of(recipe.log_every) || progress.is_unvalidated;
+        let of_row = is_row.then(|| std::mem::take(&mut progress.of_row));
         self.tell(Event::Step(&report));
-        Ok(())
+        of_row.map_or(Ok(()), |of_row| self.write_row(Phase::Train, &of_row))
     }
 
     /// Validates the epoch that is over, and writes down what follows from it; false when it was asked to stop meanwhile.
@@ -183,10 +187,32 @@ impl<'a> Run<'a> {
     fn validate(&mut self) -> Result<Option<Option<Score>>, Error> {
         let Some(dataset) = &self.validation else { return Ok(Some(None)) };
         let (weights, recipe) = (self.session.weights()?, &self.state.recipe);
-        let sums = evaluate(&self.network, &weights, dataset, recipe, &mut self.feed, &self.stop)?;
-        self.state.progress.seconds += self.clock.elapsed().as_secs_f64();
+        let Some(mut sums) = evaluate(&self.network, &weights, dataset, recipe, &mut self.feed, &self.stop)? else {
+            return Ok(None);
+        };
+        sums.seconds = self.clock.elapsed().as_secs_f64();
+        self.state.progress.seconds += sums.seconds;
         self.clock = Instant::now();
-        Ok(sums.map(|sums| Some(sums.score())))
+        self.write_row(Phase::Validation, &sums)?;
+        Ok(Some(Some(sums.score())))
+    }
+
+    /// Adds a row to the record.
+    fn write_row(&mut self, phase: Phase, sums: &Sums) -> Result<(), Error> {
+        let Some(record) = &mut self.record else { return Ok(()) };
+        let RunState { progress, examples, .. } = &self.state;
+        let Score { loss, accuracy, examples: of_row } = sums.score();
+        let row = Row {
+            step: progress.step,
+            epoch: progress.epoch as f64 + progress.example as f64 / *examples as f64,
+            phase,
+            loss,
+            accuracy,
+            rate: (phase == Phase::Train).then_some(self.rate),
+            examples_per_second: (sums.seconds > 0.0).then(|| of_row as f64 / sums.seconds),
+            seconds: progress.seconds,
+        };
+        Ok(record.add(&row)?)
     }
 
     /// Keeps the state when it is the best so far.

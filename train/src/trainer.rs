@@ -165,7 +165,8 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Keeps the run's files in a folder: `config.json`, `last.safetensors`, `best.safetensors`.
+    /// Keeps the run's files in a folder: `config.json`, `last.safetensors`, `best.safetensors`, and the record of its
+    /// metrics ([`record`](crate::record)), a row for every `log_every` steps and for every validation.
     pub fn folder(mut self, folder: RunFolder) -> Self {
         self.folder = Some(folder);
         self

@@ -2,7 +2,7 @@
 
 use super::autograd::{TrainingGraph, shape_of};
 use super::kernels::ends::{LossKernel, MAX_SLOTS, UpdateKernel};
-use super::kernels::{self, Memory};
+use super::kernels::{self, Memory, Running};
 use super::ops::{GradientOp, LossOp, UpdateOp};
 use super::state::{Control, Slot, State};
 use crate::engine::drafts::{Draft, Source, Value, error};
@@ -31,6 +31,8 @@ pub(crate) struct Compiled {
     pub slots: Vec<Slot>,
     /// Every parameter and buffer by its full name, in the network's order.
     pub parameters: Vec<(cnn_ir::Parameter, Slot, Option<Slot>)>,
+    /// What follows the statistics of the batch at the end of a step.
+    pub running: Vec<Running>,
     /// Bytes of the state, what layers keep besides included.
     pub state_bytes: usize,
 }
@@ -59,9 +61,10 @@ pub(crate) fn compile(
     let program = program(graph, target.isa, drafts, &outputs, placed);
     let saved = std::mem::take(&mut *state.memory.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let saved: usize = saved.values().map(Slot::len).sum();
+    let running = std::mem::take(&mut *state.memory.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let StateBuilder { memory, trained, gradients, slots, parameters, elements } = state;
     let state_bytes = (elements + saved) * size_of::<f32>();
-    Ok(Compiled { program, control: memory.control, trained, gradients, slots, parameters, state_bytes })
+    Ok(Compiled { program, control: memory.control, trained, gradients, slots, parameters, running, state_bytes })
 }
 
 /// The state while the program is made.
@@ -122,7 +125,13 @@ impl StateBuilder {
             places.push((parameter, value, gradient));
         }
         let by_name = places.iter().map(|(p, value, gradient)| (p.name.clone(), (value.clone(), gradient.clone())));
-        let memory = Memory { control: Arc::default(), exact, parameters: by_name.collect(), saved: Mutex::default() };
+        let memory = Memory {
+            control: Arc::default(),
+            exact,
+            parameters: by_name.collect(),
+            saved: Mutex::default(),
+            running: Mutex::default(),
+        };
         Ok(Self { memory, trained: values, gradients, slots, parameters: places, elements: all })
     }
 }

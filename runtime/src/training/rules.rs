@@ -54,6 +54,9 @@ pub(crate) fn rule(op: &Op) -> Rule {
         Op::Conv1d(_) | Op::Conv2d(_) | Op::Conv3d(_) | Op::Dense(_) => (Kernel(NOTHING), Apart(INPUTS)),
         Op::ConvTranspose1d(_) | Op::ConvTranspose2d(_) | Op::ConvTranspose3d(_) => (Kernel(NOTHING), Apart(INPUTS)),
         Op::Flatten(_) | Op::Reshape(_) | Op::Identity(_) | Op::Add(_) => (Same, None),
+        // Where a negative factor turns the order round, the output does not tell on which side of 0 the input was.
+        Op::LeakyRelu(spec) if spec.negative_slope < 0.0 => (Kernel(INPUTS), None),
+        Op::Elu(spec) if spec.alpha < 0.0 => (Kernel(INPUTS), None),
         // What the output tells needs no input, so that the activation can be part of what makes its input.
         Op::Relu(_) | Op::Relu6(_) | Op::LeakyRelu(_) | Op::Elu(_) => (Kernel(OUTPUT), None),
         Op::Sigmoid(_) | Op::Tanh(_) | Op::Softmax(_) | Op::LogSoftmax(_) => (Kernel(OUTPUT), None),

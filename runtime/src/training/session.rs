@@ -2,6 +2,7 @@
 
 use super::autograd::TrainingGraph;
 use super::compile::{Compiled, compile};
+use super::kernels::Running;
 use super::kernels::ends::{from_lanes, to_lanes};
 use super::state::{Settings, Slot};
 use super::{TrainingOptions, passes};
@@ -166,15 +167,16 @@ impl TrainingSession {
             seed: settings.seed,
             scale: settings.scale as f32,
             updates: settings.updates,
-            keeps_statistics: false,
             update: self.updates,
             rate: settings.rate,
         };
         self.compiled.control.set(run);
         self.run(padded)?;
         let findings = self.compiled.control.findings();
-        if let Some((place, reason)) = &findings.failed {
-            return Err(Error::Graph { place: format!("the loss of `{place}`"), reason: reason.clone() });
+        if let Some((place, reason)) = findings.failed.clone() {
+            drop(findings);
+            self.clear_gradients();
+            return Err(Error::Graph { place, reason });
         }
         let terms = findings.losses.iter().zip(&self.weights_of_losses);
         let loss: f64 = terms.map(|(loss, weight)| loss * weight).sum();
@@ -186,6 +188,7 @@ impl TrainingSession {
             self.clear_gradients();
             return Err(Error::NotFinite { what, place });
         }
+        self.compiled.running.iter().for_each(Running::follow);
         self.updates += u64::from(gradient_norm.is_some());
         Ok(StepResult { loss, gradient_norm })
     }
@@ -246,7 +249,7 @@ impl TrainingSession {
                 return Ok(format!("the input `{}`, in example {example} of the batch", port.name));
             }
         }
-        compiled.control.set(Settings { updates: false, keeps_statistics: true, ..settings });
+        compiled.control.set(Settings { updates: false, ..settings });
         let is_example =
             |element: usize, of_example: usize| element / (of_example * lanes) * lanes + element % lanes < *examples;
         let found = with_views(inputs, |views| {

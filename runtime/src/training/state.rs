@@ -108,8 +108,6 @@ pub(crate) struct Settings {
     pub scale: f32,
     /// Whether the parameters follow their gradients at the end.
     pub updates: bool,
-    /// Whether running statistics are left alone.
-    pub keeps_statistics: bool,
     /// Updates made before.
     pub update: u64,
     /// The learning rate.
@@ -123,7 +121,7 @@ pub(crate) struct Findings {
     pub losses: Vec<f64>,
     /// The norm of all gradients, when there was an update.
     pub gradient_norm: Option<f64>,
-    /// The first loss that could not be computed.
+    /// The first loss or layer that could not be computed, and why.
     pub failed: Option<(String, String)>,
 }
 

@@ -24,9 +24,11 @@ mod random_geometry;
 pub mod random_layers;
 mod several;
 mod special;
+pub mod training;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
+pub use oracle::solve;
 
 /// One op applied to one input, or to several.
 #[derive(Debug, Clone)]

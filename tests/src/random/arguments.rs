@@ -131,9 +131,7 @@ impl Generator {
             Kind::Sizes => self.factors(shape),
             Kind::Word(words) => self.rng.pick(words).to_owned(),
             Kind::Initialiser => {
-                let gain = self.float(scope);
-                let gain = format!("xavier_normal(gain = {gain})");
-                self.rng.pick(&["pytorch", "constant(0)", "kaiming_normal(mode = fan_out)", &gain]).to_owned()
+                self.rng.pick(&["pytorch", "constant(0)", "kaiming_normal(mode = fan_out)"]).to_owned()
             }
         }
     }

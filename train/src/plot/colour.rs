@@ -73,9 +73,10 @@ impl Colour {
         Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
 
-    /// Whether dark letters are read on it better than white ones.
+    /// Whether dark letters have more contrast on it than white ones: by its luminance, as far as 2.2 is its gamma.
     pub(super) fn is_light(self) -> bool {
-        0.299 * f64::from(self.0) + 0.587 * f64::from(self.1) + 0.114 * f64::from(self.2) > 125.0
+        let linear = |part: u8| (f64::from(part) / 255.0).powf(2.2);
+        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2) > 0.25
     }
 
     /// A grey from 0 (black) to 1 (white).

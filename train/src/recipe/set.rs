@@ -2,6 +2,7 @@
 
 use super::{Length, Metric, Per, Recipe};
 use crate::Error;
+use cnn_ir::Network;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -74,6 +75,41 @@ pub(crate) const NAMES: &[&str] = &[
 ];
 
 impl Recipe {
+    /// What a model says of its training, in its `train` section and at its layers; the defaults for all else. The setting
+    /// `data` is for whoever has the data.
+    ///
+    /// # Errors
+    /// A setting with a value that is not allowed.
+    ///
+    /// ```
+    /// use cnn_ir::{Builder, NetworkBuilder, ops::DenseSpec};
+    /// use cnn_train::Recipe;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut network = NetworkBuilder::new("Line");
+    /// let x = network.input("x", &[2])?;
+    /// let y = network.layer("fc", DenseSpec::new(2, 1), &[&x])?;
+    /// network.set_initialiser("xavier_uniform");
+    /// network.output("y", &y)?;
+    /// let recipe = Recipe::of(&network.finish()?)?;
+    /// assert_eq!(recipe.initialiser("fc.weight").to_string(), "xavier_uniform");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn of(network: &Network) -> Result<Self, Error> {
+        let mut recipe = Self::default();
+        let settings = network.training.iter().flat_map(|training| &training.settings);
+        for setting in settings.filter(|setting| setting.key != "data") {
+            recipe.set(&setting.key, &setting.text)?;
+        }
+        for (index, layer) in network.layers.iter().enumerate() {
+            if let Some(initialiser) = &layer.initialiser {
+                recipe.set(&format!("init.{}", network.path(index)), initialiser)?;
+            }
+        }
+        Ok(recipe)
+    }
+
     /// Sets one setting, given by its field's name, from its text; `none` where it may be left out.
     ///
     /// The names are the fields', but for `epochs` and `steps`, which set the length, and `init.NAME` for the layer or block

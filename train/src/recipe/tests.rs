@@ -36,7 +36,7 @@ fn settings_are_read_written_and_read_again() {
         assert_ne!(before, recipe, "{name}");
     }
     let json = serde_json::to_string(&recipe).unwrap();
-    assert!(json.contains(r#""clip":"norm(max = 2)""#) && json.contains(r#""length":{"steps":100}"#), "{json}");
+    assert!(json.contains(r#""clip":"norm(max = 2.0)""#) && json.contains(r#""length":{"steps":100}"#), "{json}");
     assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe);
     assert_eq!(serde_json::from_str::<Recipe>("{}").unwrap(), Recipe::default());
 }
@@ -73,7 +73,7 @@ fn the_longest_name_decides_how_a_layer_starts() {
         recipe.set(name, text).unwrap();
     }
     for (parameter, init) in [
-        ("layer1.0.conv.weight", "constant(value = 1)"),
+        ("layer1.0.conv.weight", "constant(value = 1.0)"),
         ("layer1.1.conv.weight", "xavier_uniform"),
         ("layer10.conv.weight", "pytorch"),
     ] {

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// let mut events = EventWriter::new(Vec::new(), 1_700_000_000.0)?;
 /// events.scalars(1_700_000_001.5, 100, &[("loss/train", 0.25), ("rate", 1e-3)])?;
 /// let bytes = events.into_inner();
-/// assert_eq!(&bytes[24..37], b"brain.Event:2".as_slice());
+/// assert_eq!(&bytes[23..36], b"brain.Event:2".as_slice());
 /// # Ok(())
 /// # }
 /// ```

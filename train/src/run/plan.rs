@@ -108,13 +108,18 @@ impl<'a> Run<'a> {
         let is_saved = checkpoint.is_some();
         let state = RunState { version: VERSION, network: network.name.clone(), recipe, examples, progress };
         if let (Some(folder), None) = (&folder, &checkpoint) {
+            if folder.last().exists() {
+                return Err(Error::RunExists { path: folder.path().to_owned() });
+            }
             folder.write("config.json", &config(&state, dataset.classes()))?;
         }
+        let record = folder.as_ref().map(|folder| folder.record(state.progress.step)).transpose()?;
         let mut run = Self {
             dataset,
             network,
             validation,
             folder,
+            record,
             observers,
             stop,
             feed,

@@ -17,7 +17,7 @@ use cnn_data::Random;
 use forces::Forces;
 
 /// The most points: the table of their affinities has as many rows and columns, 100 MB of them.
-pub const MAX_POINTS: usize = 5000;
+pub const MAX_TSNE_POINTS: usize = 5000;
 
 /// For how many of the first iterations affinities are larger and momentum is smaller.
 const EARLY: usize = 250;
@@ -57,8 +57,10 @@ pub enum TsneError {
         width: usize,
     },
 
-    /// More points than [`MAX_POINTS`].
-    #[error("t-SNE of {points} points takes too much memory and time; give at most {MAX_POINTS}, chosen at random")]
+    /// More points than [`MAX_TSNE_POINTS`].
+    #[error(
+        "t-SNE of {points} points takes too much memory and time; give at most {MAX_TSNE_POINTS}, chosen at random"
+    )]
     Points {
         /// How many there are.
         points: usize,
@@ -98,7 +100,7 @@ pub enum TsneError {
 /// ```
 ///
 /// # Errors
-/// When the values are not whole rows or not finite, when there are more than [`MAX_POINTS`] points, or when the
+/// When the values are not whole rows or not finite, when there are more than [`MAX_TSNE_POINTS`] points, or when the
 /// perplexity is below 1.
 pub fn tsne(values: &[f32], width: usize, options: &TsneOptions) -> Result<Vec<[f32; 2]>, TsneError> {
     let points = check(values, width, options)?;
@@ -142,7 +144,7 @@ fn check(values: &[f32], width: usize, options: &TsneOptions) -> Result<usize, T
         return Err(TsneError::Rows { values: values.len(), width });
     }
     let points = values.len() / width.max(1);
-    if points > MAX_POINTS {
+    if points > MAX_TSNE_POINTS {
         return Err(TsneError::Points { points });
     }
     // Squares of larger values, summed over a row, could be infinite.

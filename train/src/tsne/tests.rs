@@ -1,4 +1,4 @@
-use super::{MAX_POINTS, TsneError, TsneOptions, affinities, tsne};
+use super::{MAX_TSNE_POINTS, TsneError, TsneOptions, affinities, tsne};
 use cnn_data::Random;
 
 /// Normal distributions of 8 values around `groups` centres that are far apart, in turn.
@@ -72,7 +72,7 @@ fn bad_values_are_named() {
     for (values, width, options, want) in [
         (vec![0.0; 5], 2, &options, TsneError::Rows { values: 5, width: 2 }),
         (vec![0.0; 5], 0, &options, TsneError::Rows { values: 5, width: 0 }),
-        (vec![0.0; MAX_POINTS + 1], 1, &options, TsneError::Points { points: MAX_POINTS + 1 }),
+        (vec![0.0; MAX_TSNE_POINTS + 1], 1, &options, TsneError::Points { points: MAX_TSNE_POINTS + 1 }),
         (
             vec![0.0, 1.0, 2.0, f32::INFINITY],
             2,

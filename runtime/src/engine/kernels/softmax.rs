@@ -49,8 +49,28 @@ impl std::fmt::Debug for Softmax {
     }
 }
 
+per_isa!(
+    /// Softmax of as many columns as there are lanes, each of `n` elements `stride` apart.
+    pub(crate) fn softmax_columns_of(data: *mut f32, n: usize, stride: usize) = softmax_columns_body
+);
+per_isa!(
+    /// The logarithm of that.
+    pub(crate) fn log_softmax_columns_of(data: *mut f32, n: usize, stride: usize) = log_softmax_columns_body
+);
 per_isa!(fn softmax_of(data: &mut [f32], n: usize, inner: usize) = softmax_body);
 per_isa!(fn log_softmax_of(data: &mut [f32], n: usize, inner: usize) = log_softmax_body);
+
+#[inline(always)]
+unsafe fn softmax_columns_body<S: Simd>(data: *mut f32, n: usize, stride: usize) {
+    // SAFETY: the caller keeps the same conditions.
+    unsafe { softmax_columns::<S, false>(data, n, stride, S::LANES) }
+}
+
+#[inline(always)]
+unsafe fn log_softmax_columns_body<S: Simd>(data: *mut f32, n: usize, stride: usize) {
+    // SAFETY: the caller keeps the same conditions.
+    unsafe { softmax_columns::<S, true>(data, n, stride, S::LANES) }
+}
 
 #[inline(always)]
 unsafe fn softmax_body<S: Simd>(data: &mut [f32], n: usize, inner: usize) {

@@ -3,11 +3,12 @@
 use crate::Error;
 use crate::engine::kernels::activation::ElementWise;
 use crate::engine::kernels::split::split;
-use crate::engine::kernels::{Call, Kernel};
+use crate::engine::kernels::{Call, Kernel, math};
 use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
 use crate::engine::threads::Shared;
 use crate::graph::Activation;
+use cnn_ir::ops::GeluApproximate;
 use std::fmt;
 
 /// The layer itself.
@@ -34,7 +35,15 @@ impl Gradient {
             Activation::Relu => (relu(layer.isa), 0.0),
             Activation::Sigmoid => (sigmoid(layer.isa), 0.0),
             Activation::Tanh => (tanh(layer.isa), 0.0),
-            _ => return Err(layer.error("there is no gradient kernel for it")),
+            Activation::Relu6 => (relu6(layer.isa), 0.0),
+            Activation::LeakyRelu { negative_slope } => (leaky_relu(layer.isa), negative_slope as f32),
+            Activation::Elu { alpha } if alpha < 0.0 => (elu_of_input(layer.isa), alpha as f32),
+            Activation::Elu { alpha } => (elu(layer.isa), alpha as f32),
+            Activation::Silu => (silu(layer.isa), 0.0),
+            Activation::Gelu { approximate: GeluApproximate::None } => (gelu(layer.isa), 0.0),
+            Activation::Gelu { approximate: GeluApproximate::Tanh } => (gelu_tanh(layer.isa), 0.0),
+            Activation::HardSigmoid => (hard_sigmoid(layer.isa), 0.0),
+            Activation::HardSwish => (hard_swish(layer.isa), 0.0),
         };
         Ok(Self { activation, code, parameter })
     }
@@ -102,3 +111,56 @@ derivative!(
 derivative!(
     /// Of the output: 1 − y².
     tanh tanh_body, |g, y, p| g.mul(S::splat(1.0).sub(y.mul(y))));
+derivative!(
+/// Of the output: 1 between 0 and 6, else 0.
+relu6 relu6_body, |g, y, p| {
+    let (zero, six) = (S::splat(0.0), S::splat(6.0));
+    zero.select_less(y, y.select_less(six, g, zero), zero)
+});
+derivative!(
+    /// Of the input, or of the output for a slope that is not negative: 1 above 0, else the slope.
+    leaky_relu leaky_relu_body, |g, v, slope| S::splat(0.0).select_less(v, g, g.mul(slope)));
+derivative!(
+    /// Of the output: 1 above 0, else y + α.
+    elu elu_body, |g, y, alpha| S::splat(0.0).select_less(y, g, g.mul(y.add(alpha))));
+derivative!(
+    /// Of the input: 1 above 0, else α · eˣ.
+    elu_of_input elu_of_input_body, |g, x, alpha| S::splat(0.0).select_less(x, g, g.mul(alpha.mul(math::exp(x)))));
+derivative!(
+/// Of the input: σ(x) · (1 + x · (1 − σ(x))).
+silu silu_body, |g, x, p| {
+    let (one, sigmoid) = (S::splat(1.0), math::sigmoid(x));
+    g.mul(sigmoid.mul(one.sub(sigmoid).mul_add(x, one)))
+});
+derivative!(
+/// Of the input: Φ(x) + x · φ(x), with the normal distribution Φ and its density φ.
+gelu gelu_body, |g, x, p| {
+    // 1 / √(2π)
+    const DENSITY: f32 = 0.398_942_3;
+    let [below, power] = math::normal(x);
+    g.mul(power.mul(S::splat(DENSITY)).mul_add(x, below))
+});
+derivative!(
+/// Of the input: σ(v) + x · σ(v) · (1 − σ(v)) · v′ with v = 2 · √(2/π) · (x + 0.044715 · x³).
+gelu_tanh gelu_tanh_body, |g, x, p| {
+    let [linear, cubic] = math::GELU_TANH;
+    let square = x.mul(x);
+    let sigmoid = math::sigmoid(x.mul(square.mul_add(S::splat(cubic), S::splat(linear))));
+    let slope = square.mul_add(S::splat(3.0 * cubic), S::splat(linear));
+    let inner = sigmoid.mul(S::splat(1.0).sub(sigmoid));
+    g.mul(x.mul(slope).mul_add(inner, sigmoid))
+});
+derivative!(
+/// Of the input: 1/6 between −3 and 3, else 0.
+hard_sigmoid hard_sigmoid_body, |g, x, p| {
+    let (zero, three) = (S::splat(0.0), S::splat(3.0));
+    let within = x.select_less(three, g.mul(S::splat(1.0 / 6.0)), zero);
+    S::splat(-3.0).select_less(x, within, zero)
+});
+derivative!(
+/// Of the input: x/3 + 1/2 between −3 and 3, 0 below, 1 above.
+hard_swish hard_swish_body, |g, x, p| {
+    let inside = g.mul(x.mul_add(S::splat(1.0 / 3.0), S::splat(0.5)));
+    let above = x.select_less(S::splat(3.0), inside, g);
+    S::splat(-3.0).select_less(x, above, S::splat(0.0))
+});

@@ -116,7 +116,7 @@ impl Kernel for LossKernel {
         match result {
             Ok(value) => findings.losses[self.index] = value,
             Err(reason) => {
-                findings.failed.get_or_insert((self.name.clone(), reason));
+                findings.failed.get_or_insert((format!("the loss of `{}`", self.name), reason));
             }
         }
     }

@@ -5,14 +5,22 @@
 //! [`rules`](super::rules) says.
 
 mod activation;
+mod arithmetic;
+mod batch_norm;
 mod conv;
 mod conv_weights;
 mod copy;
 mod dense;
+mod dropout;
 pub(crate) mod ends;
 mod extern_layer;
+mod local_response_norm;
+mod norm;
 mod pool;
+mod prelu;
 mod separable;
+mod softmax;
+mod sums;
 mod taps;
 mod tile;
 mod weight_tile;
@@ -24,7 +32,6 @@ use super::ops::Of;
 use super::state::{Control, Slot, State};
 use crate::Error;
 use crate::engine::kernels::Kernel;
-use crate::engine::kernels::arithmetic::Arithmetic;
 use crate::engine::select::Layer;
 use cnn_ir::Op;
 use copy::Copy;
@@ -32,6 +39,8 @@ use separable::Separable;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use batch_norm::Running;
 
 type Made = Result<Box<dyn Kernel>, Error>;
 
@@ -44,6 +53,8 @@ pub(crate) struct Memory {
     pub parameters: HashMap<String, (Slot, Option<Slot>)>,
     /// What layers keep from forward to backward beside their values, such as statistics of the batch, by the layers' paths.
     pub saved: Mutex<HashMap<String, Slot>>,
+    /// What follows the statistics of the batch at the end of a step, in the order of the layers.
+    pub running: Mutex<Vec<Running>>,
 }
 
 impl Memory {
@@ -61,6 +72,11 @@ impl Memory {
     /// The gradient of a parameter; `None` where there is no such parameter or it is not trained.
     pub fn gradient(&self, layer: &Layer<'_>, name: &str) -> Option<Slot> {
         self.parameters.get(layer.parameter(name).ok()?).and_then(|(_, gradient)| gradient.clone())
+    }
+
+    /// Adds running statistics that follow those of the batch at the end of each step.
+    fn add_running(&self, running: Running) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push(running);
     }
 
     /// Memory of this many elements that the layer's kernels share.
@@ -121,7 +137,17 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
         Op::Slice(spec) => Box::new(Copy::slice(spec, layer, false)),
         Op::ChannelShuffle(spec) => Box::new(Copy::shuffle(spec, layer, false)),
         Op::Extern(spec) => Box::new(extern_layer::Extern::new(spec, layer, memory)?),
-        Op::Add(_) => Box::new(Arithmetic::add(layer)),
+        Op::Add(_) => Box::new(arithmetic::Arithmetic::add(layer)),
+        Op::Mul(_) => Box::new(arithmetic::Arithmetic::mul(layer)),
+        Op::BatchNorm(spec) => Box::new(batch_norm::BatchNorm::new(spec, layer, memory)?),
+        Op::GroupNorm(spec) => Box::new(norm::Norm::new(norm::Parts::group(spec, layer), layer, memory)?),
+        Op::LayerNorm(spec) => Box::new(norm::Norm::new(norm::Parts::layer(spec, layer), layer, memory)?),
+        Op::InstanceNorm(spec) => Box::new(norm::Norm::new(norm::Parts::instance(spec, layer), layer, memory)?),
+        Op::LocalResponseNorm(spec) => Box::new(local_response_norm::LocalResponseNorm::new(spec, layer, memory)),
+        Op::Softmax(spec) => Box::new(softmax::Softmax::new(spec.dim, false, layer)),
+        Op::LogSoftmax(spec) => Box::new(softmax::Softmax::new(spec.dim, true, layer)),
+        Op::Dropout(spec) => Box::new(dropout::Dropout::new(spec, layer, memory)),
+        Op::Prelu(_) => Box::new(prelu::Prelu::new(layer, memory)?),
         op if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::forward(layer)?),
         op => return Err(layer.error(&format!("there is no training kernel for {}", op.name()))),
     })
@@ -180,6 +206,18 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::Slice(spec), _) => Box::new(Copy::slice(spec, layer, true)),
         (Op::ChannelShuffle(spec), _) => Box::new(Copy::shuffle(spec, layer, true)),
         (Op::Extern(spec), _) => Box::new(extern_layer::Extern::gradient(spec, layer, memory)?),
+        (Op::Mul(_), Of::Input(index)) => Box::new(arithmetic::ProductGradient::new(index, layer)?),
+        (Op::BatchNorm(_), _) => Box::new(batch_norm::Gradient::new(layer, memory)?),
+        (Op::GroupNorm(spec), _) => Box::new(norm::Gradient::new(norm::Parts::group(spec, layer), layer, memory)?),
+        (Op::LayerNorm(spec), _) => Box::new(norm::Gradient::new(norm::Parts::layer(spec, layer), layer, memory)?),
+        (Op::InstanceNorm(spec), _) => {
+            Box::new(norm::Gradient::new(norm::Parts::instance(spec, layer), layer, memory)?)
+        }
+        (Op::LocalResponseNorm(spec), _) => Box::new(local_response_norm::Gradient::new(spec, layer, memory)),
+        (Op::Softmax(spec), _) => Box::new(softmax::Gradient::new(spec.dim, false, layer)),
+        (Op::LogSoftmax(spec), _) => Box::new(softmax::Gradient::new(spec.dim, true, layer)),
+        (Op::Dropout(spec), _) => Box::new(dropout::Dropout::new(spec, layer, memory)),
+        (Op::Prelu(_), _) => Box::new(prelu::Gradient::new(layer, memory)?),
         (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
         (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
     })

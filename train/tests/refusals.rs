@@ -1,0 +1,215 @@
+//! What cannot be trained, resumed or written says so, and loses nothing.
+
+// Tests may panic.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod tiny;
+
+use cnn_data::{Arrays, Dataset, Error as DataError, Picture};
+use cnn_train::{Checkpoint, Error, Event, Recipe, RunFolder, Trainer};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use tiny::{data, network, recipe, tensors, trainer};
+
+fn new_run(parent: &Path) -> RunFolder {
+    RunFolder::create_next(parent, "run").unwrap()
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_with_the_state_before_it() {
+    let parent = tempfile::tempdir().unwrap();
+    for (settings, message) in [
+        (&[("optimizer", "sgd"), ("rate", "1e25")][..], "try a lower learning rate"),
+        (&[("optimizer", "adam"), ("rate", "1e25"), ("accumulate", "3")], "not finite in step"),
+    ] {
+        let run = new_run(parent.path());
+        let error = trainer(&recipe(settings)).folder(run.clone()).run().unwrap_err();
+        let text = error.to_string();
+        let Error::NotFinite { step, kept: Some(kept), .. } = error else { panic!("{error}") };
+        assert!(text.contains(message) && text.contains("the state before it is kept in"), "{text}");
+        assert_eq!((kept, step > 0), (run.last(), true));
+        // The same as of a run that ends before the step.
+        let mut shorter = recipe(settings);
+        shorter.set("steps", &step.to_string()).unwrap();
+        let other = new_run(parent.path());
+        trainer(&shorter).folder(other.clone()).run().unwrap();
+        assert!(tensors(&run.last()) == tensors(&other.last()));
+        assert_eq!(Checkpoint::open(run.last()).unwrap().progress().step, step);
+    }
+}
+
+/// Data of which one example cannot be read.
+struct Bad(Arc<Arrays>, usize);
+
+impl Dataset for Bad {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        self.0.classes()
+    }
+
+    fn shape(&self) -> Option<[usize; 3]> {
+        self.0.shape()
+    }
+
+    fn label(&self, index: usize) -> Result<usize, DataError> {
+        self.0.label(index)
+    }
+
+    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, DataError> {
+        if index == self.1 { Err(DataError::Index { index, len: 0 }) } else { self.0.read(index, picture) }
+    }
+}
+
+#[test]
+fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
+    let parent = tempfile::tempdir().unwrap();
+    let (run, recipe) = (new_run(parent.path()), recipe(&[("shuffle", "false")]));
+    let trainer = Trainer::new(&network(3), Arc::new(Bad(data(37, 1), 23)), recipe).unwrap();
+    let error = trainer.folder(run.clone()).run().unwrap_err().to_string();
+    assert!(error.contains("example 23"), "{error}");
+    // Four batches of five are before the one with example 23.
+    assert_eq!(Checkpoint::open(run.last()).unwrap().progress().step, 4);
+}
+
+#[test]
+fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
+    let mut needed = 0;
+    let base = recipe(&[("batch", "37"), ("validation", "0.2"), ("epochs", "1")]);
+    let start = |event: Event<'_>| {
+        if let Event::Start(start) = event {
+            needed = start.memory;
+        }
+    };
+    trainer(&base).observe(start).run().unwrap();
+    assert!(trainer(&base).memory_limit(needed).run().is_ok());
+    let error = trainer(&base).memory_limit(needed - 1).run().unwrap_err();
+    let Error::Memory { largest, .. } = error else { panic!("{error}") };
+    assert!((1..37).contains(&largest), "{largest}");
+    let mut smaller = base.clone();
+    smaller.set("batch", &largest.to_string()).unwrap();
+    assert!(trainer(&smaller).memory_limit(needed - 1).run().is_ok());
+    let error = trainer(&base).memory_limit(10).run().unwrap_err().to_string();
+    assert!(error.contains("not even a batch of 1 fits"), "{error}");
+}
+
+#[test]
+fn network_data_and_loss_must_go_together() {
+    let pictures = |shape: [usize; 3]| -> Arc<dyn Dataset> {
+        let values = vec![0.0; 4 * shape.iter().product::<usize>()];
+        Arc::new(Arrays::new(shape, values, vec![0, 1, 2, 0], ["a", "b", "c"].map(String::from).to_vec()).unwrap())
+    };
+    for (settings, data, classes, message) in [
+        (&[][..], pictures([1, 8, 8]), 3, "the pictures are 1×8×8 after the transforms; add `resize([6, 6])`"),
+        (&[], pictures([3, 6, 6]), 3, "add `grayscale` to the transforms"),
+        (&[], pictures([1, 6, 6]), 2, "the data have 3 classes, and `logits` tells 2 apart"),
+        (&[("loss", "mse")], pictures([1, 6, 6]), 5, "give the targets by `Trainer::targets`"),
+        (&[("loss", "mse(output = mask)")], pictures([1, 6, 6]), 3, "no such output or layer; its outputs are logits"),
+        (&[("best", "accuracy"), ("loss", "mse")], pictures([1, 6, 6]), 3, "there is no accuracy without labels"),
+        (&[("freeze", "convv")], pictures([1, 6, 6]), 3, "there is no `convv` to freeze"),
+        (&[("validation", "0.01")], pictures([1, 6, 6]), 3, "at least one for each of the two parts"),
+        (&[("init.head", "constant")], pictures([1, 6, 6]), 3, "the network has no such layer"),
+    ] {
+        let trainer = Trainer::new(&network(classes), data, recipe(settings)).unwrap();
+        let error = trainer.run().unwrap_err().to_string();
+        assert!(error.contains(message), "{settings:?}: {error}");
+    }
+}
+
+#[test]
+fn one_hot_and_custom_targets() {
+    let accuracy = |outcome: cnn_train::Outcome| outcome.train.unwrap().loss;
+    let settings = [("loss", "mse"), ("epochs", "8")];
+    let one_hot = accuracy(trainer(&recipe(&settings)).run().unwrap());
+    assert!(one_hot < 0.1, "{one_hot}");
+    // The same targets, by hand.
+    let by_hand = trainer(&recipe(&settings)).targets(|batch, term, targets| {
+        assert_eq!((term, targets.len()), (0, 3 * batch.labels.len()));
+        batch.labels.iter().enumerate().for_each(|(example, label)| targets[3 * example + label] = 1.0);
+        Ok(())
+    });
+    assert_eq!(accuracy(by_hand.run().unwrap()), one_hot);
+    let bad = trainer(&recipe(&settings)).targets(|_, _, _| Err("there are none".to_owned()));
+    assert!(bad.run().unwrap_err().to_string().contains("there are none"));
+}
+
+#[test]
+fn a_checkpoint_of_something_else_names_the_differences() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).run().unwrap();
+    let before = fs::read(run.last()).unwrap();
+    let resume = |classes: usize, examples: usize, recipe: Recipe| {
+        let checkpoint = Checkpoint::open(run.last()).unwrap();
+        let trainer = Trainer::new(&network(classes), data(examples, 1), recipe).unwrap();
+        trainer.folder(run.clone()).resume(checkpoint).run().map(|_| ()).unwrap_err().to_string()
+    };
+    for (error, messages) in [
+        (
+            resume(4, 37, recipe(&[])),
+            &["is of another model", "`fc.weight` must be [4, 64], but is [3, 64]", "`optimizer.exp_avg.fc.bias`"][..],
+        ),
+        (resume(3, 38, recipe(&[])), &["the run is on 37 examples, and these data have 38"]),
+        (resume(3, 37, recipe(&[("rate", "0.5")])), &["had 0.01 for `rate`, and it should go on with 0.5"]),
+        (resume(3, 37, recipe(&[("optimizer", "adamw")])), &["had adam for `optimizer`"]),
+    ] {
+        assert!(messages.iter().all(|message| error.contains(message)), "{error}");
+    }
+    assert_eq!(fs::read(run.last()).unwrap(), before);
+
+    let file = parent.path().join("file");
+    let whole = tensors(&run.best()).len();
+    let best = fs::read(run.best()).unwrap();
+    for (bytes, message) in [
+        (&b""[..], "is no checkpoint: it is too short"),
+        (b"not a file of tensors", "is no safetensors file"),
+        (&best, "it has no state of a run, only weights"),
+        (&before[..before.len() - whole], "not a whole safetensors file"),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let error = Checkpoint::open(&file).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    assert!(Checkpoint::open(parent.path().join("none")).unwrap_err().to_string().starts_with("cannot read"));
+}
+
+/// Not a test by itself: trains in a process of its own, whose files may be no larger than its shell allows.
+#[test]
+#[ignore = "is started by the test below"]
+fn child_without_room() {
+    let Some(folder) = std::env::var_os("CNN_TEST_FOLDER") else { return };
+    let run = RunFolder::open(folder).unwrap();
+    let checkpoint = Checkpoint::open(run.last()).unwrap();
+    let error = trainer(&recipe(&[("optimizer", "adam")])).folder(run).resume(checkpoint).run().unwrap_err();
+    println!("the error: {error}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_without_room_keeps_the_old_checkpoint() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    let mut first = recipe(&[("optimizer", "adam")]);
+    first.set("epochs", "1").unwrap();
+    trainer(&first).folder(run.clone()).run().unwrap();
+    let (before, size) = (fs::read(run.last()).unwrap(), fs::metadata(run.last()).unwrap().len());
+    // Half of the checkpoint's size, in blocks of 512 bytes. The signal that comes with the error is ignored, as the
+    // error of a full disk comes without one.
+    let limit = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$0\" --exact child_without_room --ignored --nocapture",
+        size / 1024
+    );
+    let test = std::env::current_exe().unwrap();
+    let output = Command::new("sh").arg("-c").arg(limit).arg(test).env("CNN_TEST_FOLDER", run.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("the error: cannot write") && text.contains("bytes are needed"), "{output:?}");
+    assert!(text.contains("what was there before is kept"), "{text}");
+    assert_eq!(fs::read(run.last()).unwrap(), before);
+    assert!(
+        fs::read_dir(run.path()).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().ends_with("tmp"))
+    );
+}
