@@ -6,8 +6,8 @@
 mod suite;
 
 use cnn_ir::ops::{
-    AdaptiveMaxPool2dSpec, Conv1dSpec, Conv2dSpec, Conv3dSpec, DenseSpec, ExternGradient, ExternLayer, ExternSpec,
-    FractionalMaxPool2dSpec, GlobalMaxPool2dSpec, MaxPool2dSpec, PadMode,
+    AdaptiveMaxPool2dSpec, Conv1dSpec, Conv2dSpec, Conv3dSpec, ConvTranspose2dSpec, DenseSpec, ExternGradient,
+    ExternLayer, ExternSpec, FractionalMaxPool2dSpec, GlobalMaxPool2dSpec, MaxPool2dSpec, PadMode,
 };
 use cnn_ir::{Builder, NetworkBuilder, Op, Shape};
 use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession};
@@ -219,6 +219,20 @@ proptest! {
             check_all([problem]);
         }
     }
+}
+
+/// Rows and batches that are too large to be copied at once.
+#[test]
+fn gradients_of_convolutions_in_pieces() {
+    let padding = [1; 4];
+    let cases: [(Op, &[usize]); 5] = [
+        (Conv1dSpec { padding: [2, 1], ..Conv1dSpec::new(160, 2, [3]) }.into(), &[160, 61]),
+        (Conv2dSpec { padding, ..Conv2dSpec::new(48, 2, [3, 3]) }.into(), &[48, 1, 80]),
+        (Conv2dSpec { padding, stride: [2, 2], ..Conv2dSpec::new(48, 2, [3, 2]) }.into(), &[48, 1, 90]),
+        (Conv2dSpec { padding, ..Conv2dSpec::new(2, 1, [3, 3]) }.into(), &[2, 66, 66]),
+        (ConvTranspose2dSpec { stride: [1, 2], ..ConvTranspose2dSpec::new(96, 2, [2, 3]) }.into(), &[96, 1, 60]),
+    ];
+    check_all(cases.into_iter().map(|(op, shape)| Problem::computed("large", op, 1, shape, 2.0)));
 }
 
 #[test]
