@@ -229,9 +229,9 @@ pub struct Evaluation {
     pub transforms: String,
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The metric that was the best, `loss` or `accuracy`, its value, and when that was.
+    /// By what these weights were the best.
     pub metric: crate::Metric,
-    /// See [`metric`](Self::metric).
+    /// The metric's value, and when that was.
     pub best: Best,
 }
 
