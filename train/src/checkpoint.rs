@@ -166,7 +166,7 @@ impl Checkpoint {
             expected.extend(self.slots().iter().map(|slot| (slot_name(slot, &p.name), p.shape.as_slice())));
         }
         let fits = self.tensors.check(expected.iter().map(|(name, shape)| (name.as_str(), *shape)), &BTreeSet::new());
-        fits.map_err(|source| Error::OtherModel { path: self.path.clone(), source })?;
+        fits.map_err(|source| Error::OtherModel { path: self.path.clone(), source: source.into() })?;
         if let Some((setting, ours, theirs)) = self.run.recipe.difference(recipe) {
             return Err(Error::OtherRecipe { setting, ours, theirs });
         }
