@@ -1,7 +1,7 @@
 //! `cnn viz confusion`
 
-use super::{BATCH, save};
 use super::source::Source;
+use super::{BATCH, save};
 use crate::args::MessageFormat;
 use crate::args::viz::Confusion;
 use crate::evaluation::Judged;

@@ -1,8 +1,8 @@
 //! `cnn viz tsne`
 
-use super::{BATCH, save};
 use super::source::Source;
 use super::values::{self, with_outputs};
+use super::{BATCH, save};
 use crate::args::MessageFormat;
 use crate::args::viz::Tsne;
 use crate::evaluation::for_each_batch;
