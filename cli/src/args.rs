@@ -2,7 +2,7 @@
 
 mod train;
 
-pub use train::{DataArgs, Eval, LengthArgs, LrFind, RecipeArgs, Setting, Split, Train, TrainedModel};
+pub use train::{DataArgs, Eval, LrFind, Setting, Split, Train};
 
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -450,7 +450,8 @@ pub struct PictureArgs {
 impl PictureArgs {
     /// Whether nothing was asked for: all is as it is without options.
     pub fn is_default(&self) -> bool {
-        let default = Self { fit: Fit::Stretch, keep: 1.0, invert: false, scale: 255.0, mean: vec![0.0], std: vec![1.0] };
+        let default =
+            Self { fit: Fit::Stretch, keep: 1.0, invert: false, scale: 255.0, mean: vec![0.0], std: vec![1.0] };
         *self == default
     }
 }

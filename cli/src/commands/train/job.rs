@@ -91,17 +91,7 @@ impl Job {
         };
         let folder = folder.map_err(Failure::new)?;
         let recipe = training.recipe;
-        Ok(Self {
-            model,
-            recipe,
-            source,
-            training_data,
-            validation_data,
-            folder,
-            weights,
-            checkpoint: None,
-            format,
-        })
+        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None, format })
     }
 
     fn resume(args: &Train, run: Option<&Path>, format: MessageFormat) -> Result<Self, Failure> {
@@ -117,7 +107,8 @@ impl Job {
         let folder = RunFolder::open(if folder.as_os_str().is_empty() { ".".into() } else { folder });
         let folder = folder.map_err(Failure::new)?;
         let source = read_source(&folder)?;
-        let checkpoint = Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
+        let checkpoint =
+            Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
         let checkpoint = checkpoint.map_err(Failure::new)?;
 
         let set = if args.model.set.is_empty() { source.set.clone() } else { args.model.set.clone() };
@@ -203,7 +194,9 @@ mod tests {
 
     #[test]
     fn words_of_commands_are_quoted_where_they_must_be() {
-        for (word, text) in [("runs/lenet-2", "runs/lenet-2"), ("my run", "'my run'"), ("it's", "'it'\\''s'"), ("", "''")] {
+        for (word, text) in
+            [("runs/lenet-2", "runs/lenet-2"), ("my run", "'my run'"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
             assert_eq!(quoted(word), text);
         }
     }
