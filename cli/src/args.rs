@@ -3,7 +3,7 @@
 mod train;
 pub mod viz;
 
-pub use train::{DataArgs, Eval, LengthArgs, LrFind, RecipeArgs, Setting, Split, Train, TrainedModel};
+pub use train::{DataArgs, Eval, LrFind, Setting, Split, Train};
 pub use viz::Viz;
 
 use crate::terminal;

@@ -34,9 +34,10 @@ pub fn scores_output(network: &Network, name: Option<&str>) -> Result<usize, Fai
     let names: Vec<(usize, &str)> = outputs.map(|(index, output)| (index, output.name.as_str())).collect();
     let all = || names.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
     let (index, found) = match (name, &names[..]) {
-        (Some(name), names) => *names.iter().find(|(_, output)| *output == name).ok_or_else(|| {
-            Failure::Message(format!("`{}` has no output `{name}`; it has {}", network.name, all()))
-        })?,
+        (Some(name), names) => *names
+            .iter()
+            .find(|(_, output)| *output == name)
+            .ok_or_else(|| Failure::Message(format!("`{}` has no output `{name}`; it has {}", network.name, all())))?,
         (None, [only]) => *only,
         (None, _) => {
             let text = format!("`{}` has several outputs: choose one with `--output`, from {}", network.name, all());

@@ -47,7 +47,9 @@ impl Stored {
     /// For a network's input of this shape.
     pub fn new(transforms: Pipeline, shape: &[usize]) -> Result<Self, Failure> {
         let &[channels, height, width] = shape else {
-            return Err(Failure::Message("pictures have channels, rows and columns, and the model's input has not".into()));
+            return Err(Failure::Message(
+                "pictures have channels, rows and columns, and the model's input has not".into(),
+            ));
         };
         let shape = [channels, height, width];
         Ok(Self { transforms, shape, picture: Picture::default(), scratch: Scratch::default() })

@@ -4,7 +4,6 @@ use crate::args::{DataArgs, MessageFormat, Setting};
 use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::{self, Model};
-use cnn::Network;
 use cnn_dsl::{Diagnostic, codes};
 use cnn_train::Recipe;
 use std::path::Path;
@@ -26,17 +25,13 @@ pub fn resolve(
     options: &[Setting],
     format: MessageFormat,
 ) -> Result<Training, Failure> {
-    let mut recipe = Recipe::default();
-    set_initialisers(&mut recipe, &model.network)?;
-    let (mut written, mut is_split_given, mut problems) = (None, false, Vec::new());
     let section = model.network.training.as_ref().map_or(&[][..], |training| &training.settings);
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let (mut written, mut problems) = (None, Vec::new());
     for setting in section {
-        let result = if setting.key == "data" {
-            let beside = file.parent().unwrap_or(Path::new(""));
-            Data::from_setting(&setting.text, beside).map(|data| written = Some(data))
-        } else {
-            is_split_given |= setting.key == "validation";
-            recipe.set(&setting.key, &setting.text).map_err(|error| error.to_string())
+        let result = match &*setting.key {
+            "data" => Data::from_setting(&setting.text, beside).map(|data| written = Some(data)),
+            key => Recipe::default().set(key, &setting.text).map_err(|error| error.to_string()),
         };
         if let Err(problem) = result {
             problems.push(Diagnostic::error(&codes::BAD_ARGUMENT, problem).at(setting.span, ""));
@@ -46,10 +41,13 @@ pub fn resolve(
         model::print(&problems, &model.sources, format);
         return Err(Failure::Reported);
     }
+    let mut recipe = Recipe::of(&model.network).map_err(Failure::new)?;
     apply(&mut recipe, options)?;
-    is_split_given |= options.iter().any(|(name, _)| *name == "validation");
+    let mut given = section.iter().map(|setting| &*setting.key).chain(options.iter().map(|(name, _)| *name));
+    let is_split_given = given.any(|name| name == "validation");
     let data = given_data(data)?.or(written).ok_or_else(|| {
-        let text = "there are no data: name them with `--data fashion-mnist`, or write `data: …` into the model's `train`";
+        let text =
+            "there are no data: name them with `--data fashion-mnist`, or write `data: …` into the model's `train`";
         Failure::Message(text.into())
     })?;
     Ok(Training { recipe, data, is_split_given })
@@ -65,17 +63,6 @@ pub fn apply(recipe: &mut Recipe, options: &[Setting]) -> Result<(), Failure> {
 
 /// The data that the command line names.
 pub fn given_data(args: &DataArgs) -> Result<Option<Data>, Failure> {
-    let data = args.data.as_deref().map(Data::parse).transpose();
-    let data = data.map_err(|problem| Failure::Message(format!("`--data`: {problem}")))?;
-    Ok(data.map(|data| Data { skip_bad: args.skip_bad, ..data }))
-}
-
-/// How the weights of single layers start.
-fn set_initialisers(recipe: &mut Recipe, network: &Network) -> Result<(), Failure> {
-    for (index, layer) in network.layers.iter().enumerate() {
-        if let (Some(text), None) = (&layer.initialiser, layer.shares) {
-            recipe.set(&format!("init.{}", network.path(index)), text).map_err(Failure::new)?;
-        }
-    }
-    Ok(())
+    let data = args.data.as_deref().map(|text| Data::parse(text, args.skip_bad)).transpose();
+    data.map_err(|problem| Failure::Message(format!("`--data`: {problem}")))
 }

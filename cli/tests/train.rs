@@ -14,7 +14,7 @@ const MODEL: &str = r#"
 model Tiny {
     input image: [1, 8, 8]
     conv(4, kernel = 3, padding = 1) -> sigmoid -> avg_pool(2) -> flatten
-    fc: dense(3)
+    fc: dense(10)
     output logits
     train {
         data: mnist("digits")
@@ -115,7 +115,7 @@ fn a_network_is_trained_evaluated_and_used() {
     let workspace = Workspace::new();
     let text = workspace.prints(&["train", "tiny.cnn", "--epochs", "20", "--batch", "4"]);
     for part in [
-        "network     Tiny, 235 parameters\n",
+        "network     Tiny, 690 parameters\n",
         "data        mnist:digits: 60 examples of 10 classes",
         "validation  24 examples, the test part of the data",
         "20 epochs of 15 steps, batch 4",
@@ -125,7 +125,8 @@ fn a_network_is_trained_evaluated_and_used() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    for name in ["config.json", "tiny.cnn", "metrics.csv", "metrics.jsonl", "curves.svg", "confusion.svg", "last.safetensors"]
+    for name in
+        ["config.json", "tiny.cnn", "metrics.csv", "metrics.jsonl", "curves.svg", "confusion.svg", "last.safetensors"]
     {
         assert!(workspace.path("runs/tiny").join(name).is_file(), "{name}");
     }
@@ -143,7 +144,8 @@ fn a_network_is_trained_evaluated_and_used() {
     assert!(last.contains("of 24 examples"), "{last}");
 
     let weights = ["--weights", "runs/tiny/best.safetensors"];
-    let found = workspace.prints(&[&["lr-find", "tiny.cnn", "--steps", "40", "--svg", "lr.svg"], &weights[..]].concat());
+    let found =
+        workspace.prints(&[&["lr-find", "tiny.cnn", "--steps", "40", "--svg", "lr.svg"], &weights[..]].concat());
     assert!(found.contains("smoothed") && parsed("lr.svg"), "{found}");
 
     // A run of the same name gets a number, and one that is named so does not begin.
@@ -160,7 +162,8 @@ fn prediction_prepares_pictures_as_training_did() {
     let train = ["train", "tiny.cnn", "--epochs", "20", "--transforms", "normalize(0.4, 0.3)"];
     workspace.prints(&train);
     // The middle third is bright; as a photo of twice the size, in colour.
-    let picture = image::RgbImage::from_fn(16, 16, |_, y| image::Rgb(if (6..12).contains(&y) { [220; 3] } else { [30; 3] }));
+    let picture =
+        image::RgbImage::from_fn(16, 16, |_, y| image::Rgb(if (6..12).contains(&y) { [220; 3] } else { [30; 3] }));
     picture.save(workspace.path("one.png")).unwrap();
     let predict = ["predict", "tiny.cnn", "--weights", "runs/tiny/best.safetensors", "one.png", "--json"];
     let line: serde_json::Value = serde_json::from_str(&workspace.prints(&predict)).unwrap();
@@ -226,7 +229,6 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
     digits("magic", "train-images-idx3-ubyte", b"\x89PNG\r\n\x1a\n-----------".to_vec());
     digits("short", "train-images-idx3-ubyte", idx(&[6, 8, 8], &[0; 100]));
     digits("other", "train-images-idx3-ubyte", idx(&[6, 9, 9], &[0; 6 * 81]));
-    digits("classes", "train-labels-idx1-ubyte", idx(&[6], &[0, 1, 2, 0, 1, 7]));
     fs::create_dir_all(workspace.path("photos/cats")).unwrap();
     fs::create_dir_all(workspace.path("photos/dogs")).unwrap();
     image::GrayImage::new(8, 8).save(workspace.path("photos/cats/a.png")).unwrap();
@@ -247,7 +249,7 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--data", "imagenet"], "there are no data `imagenet`"),
         (&["--rate", "0"], "`--rate 0`: the learning rate must be a number above 0"),
         (&["--rate", "-1"], "`--rate -1`: the learning rate must be a number above 0"),
-        (&["--rate", "1e30", "--optimizer", "sgd"], "not finite in step"),
+        (&["--rate", "1e38", "--optimizer", "sgd"], "not finite in step"),
         (&["--optimizer", "adma"], "there is no optimizer `adma`"),
         (&["--transforms", "blur(3)"], "there is no transform `blur`"),
         (&["--batch", "0"], "`--batch 0`: `batch` is 0"),

@@ -1,5 +1,6 @@
 //! The arguments of `cnn viz`.
 
+use super::DataArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use std::ffi::OsStr;
@@ -55,13 +56,11 @@ pub struct TrainedArgs {
     pub set: Vec<String>,
 }
 
-/// Labelled pictures.
+/// Labelled pictures: those that are named, or the run's; the test part, where there is one.
 #[derive(Debug, Args)]
 pub struct ExamplesArgs {
-    /// The data, of which the test part is taken where there is one: fashion-mnist, mnist:FOLDER, cifar10:FOLDER,
-    /// cifar100:FOLDER, folder:PATH; the run's when left out
-    #[arg(long, value_name = "DATA")]
-    pub data: Option<String>,
+    #[command(flatten)]
+    pub data: DataArgs,
 
     /// What happens to the pictures, joined by ->; what is stored with the weights when left out
     #[arg(long, value_name = "TRANSFORMS")]

@@ -76,7 +76,10 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
     match suggested {
         Some(point) => {
             let rate = rounded(point.rate);
-            writeln!(out, "\nthe loss falls fastest at a rate of {rate}; try `--rate {rate}`, or the lower third of it")?;
+            writeln!(
+                out,
+                "\nthe loss falls fastest at a rate of {rate}; try `--rate {rate}`, or the lower third of it"
+            )?;
         }
         None => writeln!(out, "\nthe loss does not fall at any rate: raise `--to`, or look at the data and the loss")?,
     }

@@ -197,7 +197,9 @@ fn summary(job: &Job, start: &Start) -> String {
     };
     let length = match recipe.length {
         Length::Epochs(epochs) => format!("{} of {}", several(epochs, "epoch"), several(start.steps_per_epoch, "step")),
-        Length::Steps(steps) => format!("{}, {} an epoch", several(steps, "step"), grouped(start.steps_per_epoch.into())),
+        Length::Steps(steps) => {
+            format!("{}, {} an epoch", several(steps, "step"), grouped(start.steps_per_epoch.into()))
+        }
     };
     let threads = several(start.threads as u64, "thread");
     let accumulated = if recipe.accumulate > 1 { format!(" × {}", recipe.accumulate) } else { String::new() };
@@ -219,10 +221,21 @@ fn summary(job: &Job, start: &Start) -> String {
         ),
         ("validation", validation),
         ("training", format!("{length}, batch {}{accumulated}, {threads}, seed {}", recipe.batch, recipe.seed)),
-        ("loss", format!("{}; the state of the least {best} is the best", recipe.loss).replace("least accuracy", "highest accuracy")),
+        (
+            "loss",
+            format!("{}; the state of the least {best} is the best", recipe.loss)
+                .replace("least accuracy", "highest accuracy"),
+        ),
         ("optimizer", format!("{}, rate {}, {}", recipe.optimizer, recipe.base_rate(), recipe.schedule)),
         ("weights", if job.weights.is_some() { "from the file given".into() } else { format!("{}", recipe.init) }),
-        ("transforms", if recipe.transforms.0.is_empty() { "none: pixels from 0 to 1".into() } else { recipe.transforms.to_string() }),
+        (
+            "transforms",
+            if recipe.transforms.0.is_empty() {
+                "none: pixels from 0 to 1".into()
+            } else {
+                recipe.transforms.to_string()
+            },
+        ),
         ("memory", memory),
         ("run", job.folder.path().display().to_string()),
     ];

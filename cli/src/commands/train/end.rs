@@ -88,7 +88,9 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
 /// The model as a command names it.
 fn model_words(job: &Job) -> String {
     let mut words = quoted(&job.source.file.to_string_lossy());
-    for (option, value) in job.source.model.iter().map(|name| ("model", name)).chain(job.source.set.iter().map(|set| ("set", set))) {
+    for (option, value) in
+        job.source.model.iter().map(|name| ("model", name)).chain(job.source.set.iter().map(|set| ("set", set)))
+    {
         let _ = write!(words, " --{option} {}", quoted(value));
     }
     words
@@ -98,7 +100,8 @@ fn model_words(job: &Job) -> String {
 fn draw_confusion(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
     let network = &job.model.network;
     let (Some(best), Some(data)) = (&outcome.best, validation(job)?) else { return Ok(()) };
-    let Ok(output) = scores_output(network, network.outputs.iter().find(|o| !o.train_only).map(|o| o.name.as_str())) else {
+    let Ok(output) = scores_output(network, network.outputs.iter().find(|o| !o.train_only).map(|o| o.name.as_str()))
+    else {
         return Ok(());
     };
     let is_classifier = job.recipe.loss.terms.iter().any(|term| term.loss.wants_labels());

@@ -26,7 +26,6 @@ pub struct Job {
     pub folder: RunFolder,
     pub weights: Option<Weights>,
     pub checkpoint: Option<Checkpoint>,
-    pub format: MessageFormat,
 }
 
 /// Where a run's network and data come from: a part of `config.json`, so that the run can go on without being told.
@@ -48,8 +47,7 @@ pub struct Source {
 impl Source {
     /// The data.
     pub fn data(&self) -> Result<Data, Failure> {
-        let data = Data::parse(&self.data).map_err(Failure::Message)?;
-        Ok(Data { skip_bad: self.skip_bad, ..data })
+        Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)
     }
 
     /// The copy of the model in the run's folder.
@@ -79,7 +77,7 @@ impl Job {
             model: model_args.model,
             set: model_args.set,
             data: training.data.to_string(),
-            skip_bad: training.data.skip_bad,
+            skip_bad: training.data.skips_bad(),
             validates_on_test,
         };
         let training_data = training.data.open(Part::Train)?;
@@ -91,17 +89,7 @@ impl Job {
         };
         let folder = folder.map_err(Failure::new)?;
         let recipe = training.recipe;
-        Ok(Self {
-            model,
-            recipe,
-            source,
-            training_data,
-            validation_data,
-            folder,
-            weights,
-            checkpoint: None,
-            format,
-        })
+        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None, format })
     }
 
     fn resume(args: &Train, run: Option<&Path>, format: MessageFormat) -> Result<Self, Failure> {
@@ -117,7 +105,8 @@ impl Job {
         let folder = RunFolder::open(if folder.as_os_str().is_empty() { ".".into() } else { folder });
         let folder = folder.map_err(Failure::new)?;
         let source = read_source(&folder)?;
-        let checkpoint = Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
+        let checkpoint =
+            Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
         let checkpoint = checkpoint.map_err(Failure::new)?;
 
         let set = if args.model.set.is_empty() { source.set.clone() } else { args.model.set.clone() };
@@ -141,7 +130,6 @@ impl Job {
             folder,
             weights: None,
             checkpoint: Some(checkpoint),
-            format,
         })
     }
 
@@ -203,7 +191,9 @@ mod tests {
 
     #[test]
     fn words_of_commands_are_quoted_where_they_must_be() {
-        for (word, text) in [("runs/lenet-2", "runs/lenet-2"), ("my run", "'my run'"), ("it's", "'it'\\''s'"), ("", "''")] {
+        for (word, text) in
+            [("runs/lenet-2", "runs/lenet-2"), ("my run", "'my run'"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
             assert_eq!(quoted(word), text);
         }
     }

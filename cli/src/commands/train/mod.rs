@@ -11,7 +11,6 @@ use crate::terminal;
 use cnn_train::{Ended, Event, Outcome, Stop, Trainer};
 use display::Display;
 use job::Job;
-use keep::Keeper;
 use std::cell::RefCell;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,25 +42,24 @@ fn train(job: &Job) -> Result<Outcome, Failure> {
     }
     let stop = trainer.stop();
     let display = RefCell::new(Display::new(job));
-    let keeper = RefCell::new(Keeper::new(job));
     let problem = RefCell::new(None);
     stop_on_signals(stop.clone())?;
     let result = trainer
         .folder(job.folder.clone())
         .observe(|event| {
-            let (mut display, mut keeper) = (display.borrow_mut(), keeper.borrow_mut());
+            let mut display = display.borrow_mut();
             let kept = match event {
                 Event::Start(start) => {
                     display.start(start);
-                    keeper.start(start)
+                    keep::start(job)
                 }
                 Event::Step(step) => {
                     display.step(step);
-                    keeper.step(step)
+                    Ok(())
                 }
                 Event::Epoch(epoch) => {
                     display.epoch(epoch);
-                    keeper.epoch(epoch)
+                    keep::draw_curves(job)
                 }
                 _ => Ok(()),
             };

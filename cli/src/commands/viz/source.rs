@@ -6,11 +6,13 @@ use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::load_one;
 use crate::trained::Trained;
+use crate::training::given_data;
 use cnn::Network;
 use cnn_data::{Dataset, Part, Pipeline, split};
 use cnn_train::{Recipe, RunFolder};
 use serde::Deserialize;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A network, its weights, and the run that has trained them if it is known.
@@ -30,7 +32,7 @@ struct Config {
 /// Where the network and the data come from.
 #[derive(Deserialize)]
 struct Origin {
-    file: std::path::PathBuf,
+    file: PathBuf,
     model: Option<String>,
     set: Vec<String>,
     data: String,
@@ -71,15 +73,13 @@ impl Source {
 
     /// The data that are named, or those that the run has validated on. Of data without a test part, all are taken.
     pub fn dataset(&self, args: &ExamplesArgs) -> Result<Arc<dyn Dataset>, Failure> {
-        if let Some(name) = &args.data {
-            let data = Data::parse(name).map_err(|problem| Failure::Message(format!("`--data`: {problem}")))?;
+        if let Some(data) = given_data(&args.data)? {
             return data.open(Part::Test);
         }
         let Some(Config { source, recipe }) = &self.run else {
             return Err(Failure::Message("name the data: `--data fashion-mnist`".into()));
         };
-        let mut data = Data::parse(&source.data).map_err(Failure::Message)?;
-        data.skip_bad = source.skip_bad;
+        let data = Data::parse(&source.data, source.skip_bad).map_err(Failure::Message)?;
         let dataset = data.open(Part::Test)?;
         match recipe.validation {
             Some(share) if !data.has_test() => {
