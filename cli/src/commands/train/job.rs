@@ -89,7 +89,7 @@ impl Job {
         };
         let folder = folder.map_err(Failure::new)?;
         let recipe = training.recipe;
-        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None, format })
+        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None })
     }
 
     fn resume(args: &Train, run: Option<&Path>, format: MessageFormat) -> Result<Self, Failure> {
