@@ -13,8 +13,7 @@ pub struct Data {
     kind: Kind,
     /// None for the place where a package puts it.
     folder: Option<PathBuf>,
-    /// Whether pictures that cannot be read are left out.
-    pub skip_bad: bool,
+    skip_bad: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +40,17 @@ const TESTS: [&str; 3] = ["test", "val", "validation"];
 
 impl Data {
     /// Reads `NAME` or `NAME:FOLDER`.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, skip_bad: bool) -> Result<Self, String> {
         let (name, folder) = match text.split_once(':') {
             Some((name, folder)) => (name, Some(PathBuf::from(folder))),
             None => (text, None),
         };
-        Self::new(name, folder, false, |name| format!("{name}:FOLDER"))
+        Self::new(name, folder, skip_bad, |name| format!("{name}:FOLDER"))
+    }
+
+    /// Whether pictures that cannot be read are left out.
+    pub fn skips_bad(&self) -> bool {
+        self.skip_bad
     }
 
     /// Reads `NAME` or `NAME("FOLDER", skip_bad = true)`, where folders are seen from the one of the file that says so.
@@ -158,7 +162,11 @@ mod tests {
             ("cifar100-coarse:models/c", "cifar100_coarse(\"c\", skip_bad = false)"),
         ] {
             let data = Data::from_setting(setting, Path::new("models")).unwrap();
-            assert_eq!((data.to_string(), data.clone()), (line.to_owned(), Data::parse(line).unwrap()), "{setting}");
+            assert_eq!(
+                (data.to_string(), data.clone()),
+                (line.to_owned(), Data::parse(line, false).unwrap()),
+                "{setting}"
+            );
         }
         assert!(Data::from_setting("folder(\"p\", skip_bad = true)", Path::new("")).unwrap().skip_bad);
     }
@@ -170,7 +178,7 @@ mod tests {
             ("mnist", "`mnist` needs a folder: `mnist:FOLDER`"),
             ("folder:", "`folder` needs a folder"),
         ] {
-            assert!(Data::parse(text).unwrap_err().contains(message), "{text}");
+            assert!(Data::parse(text, false).unwrap_err().contains(message), "{text}");
         }
         for (text, message) in [
             ("mnist", "`mnist(\"FOLDER\")`"),

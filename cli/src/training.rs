@@ -63,7 +63,6 @@ pub fn apply(recipe: &mut Recipe, options: &[Setting]) -> Result<(), Failure> {
 
 /// The data that the command line names.
 pub fn given_data(args: &DataArgs) -> Result<Option<Data>, Failure> {
-    let data = args.data.as_deref().map(Data::parse).transpose();
-    let data = data.map_err(|problem| Failure::Message(format!("`--data`: {problem}")))?;
-    Ok(data.map(|data| Data { skip_bad: args.skip_bad, ..data }))
+    let data = args.data.as_deref().map(|text| Data::parse(text, args.skip_bad)).transpose();
+    data.map_err(|problem| Failure::Message(format!("`--data`: {problem}")))
 }

@@ -59,7 +59,9 @@ impl Workspace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
         let names = ["ISA", "PASSES", "THREADS", "ALGORITHM", "TUNING", "PACKED"];
         command.args(args).current_dir(self.0.path());
-        names.iter().for_each(|name| drop(command.env_remove(format!("CNN_{name}"))));
+        for name in names {
+            command.env_remove(format!("CNN_{name}"));
+        }
         command
     }
 

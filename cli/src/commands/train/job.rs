@@ -26,7 +26,6 @@ pub struct Job {
     pub folder: RunFolder,
     pub weights: Option<Weights>,
     pub checkpoint: Option<Checkpoint>,
-    pub format: MessageFormat,
 }
 
 /// Where a run's network and data come from: a part of `config.json`, so that the run can go on without being told.
@@ -48,8 +47,7 @@ pub struct Source {
 impl Source {
     /// The data.
     pub fn data(&self) -> Result<Data, Failure> {
-        let data = Data::parse(&self.data).map_err(Failure::Message)?;
-        Ok(Data { skip_bad: self.skip_bad, ..data })
+        Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)
     }
 
     /// The copy of the model in the run's folder.
@@ -79,7 +77,7 @@ impl Job {
             model: model_args.model,
             set: model_args.set,
             data: training.data.to_string(),
-            skip_bad: training.data.skip_bad,
+            skip_bad: training.data.skips_bad(),
             validates_on_test,
         };
         let training_data = training.data.open(Part::Train)?;
@@ -91,7 +89,7 @@ impl Job {
         };
         let folder = folder.map_err(Failure::new)?;
         let recipe = training.recipe;
-        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None, format })
+        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None })
     }
 
     fn resume(args: &Train, run: Option<&Path>, format: MessageFormat) -> Result<Self, Failure> {
@@ -132,7 +130,6 @@ impl Job {
             folder,
             weights: None,
             checkpoint: Some(checkpoint),
-            format,
         })
     }
 
