@@ -1,5 +1,9 @@
 //! The command line.
 
+mod train;
+
+pub use train::{DataArgs, Eval, LrFind, Setting, Split, Train};
+
 use crate::terminal;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -31,6 +35,7 @@ Examples:
   cnn show models/lenet.cnn --batch 32    layers, shapes, parameters, arithmetic, memory
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
   cnn graph models/unet.cnn --svg         a picture of the network
+  cnn train models/lenet.cnn --data fashion-mnist
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
 
 Environment, for this command and for every program that embeds a network:
@@ -42,7 +47,7 @@ Environment, for this command and for every program that embeds a network:
   CNN_TUNING=FILE       measured times of kernels, as --tuning
   CNN_PACKED=FILE       packed weights, as --packed
 
-Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong.";
+Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong, 130 training was interrupted.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -58,6 +63,12 @@ pub enum Command {
     Emit(Emit),
     /// Draw the network, or print the Luminal graph before and after compilation
     Graph(Graph),
+    /// Train a network
+    Train(Train),
+    /// Say how well weights classify labelled pictures
+    Eval(Eval),
+    /// Look for a learning rate
+    LrFind(LrFind),
     /// Classify pictures
     Predict(Predict),
     /// Measure how fast a network runs, layer by layer
@@ -284,11 +295,14 @@ pub struct Graph {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Pictures are PNG or JPEG files. Each is scaled to the model's input, turned to grey or RGB after its channels, divided by
-255, and then normalised: (value - mean) / std. ImageNet's usual --mean is 0.485,0.456,0.406, --std 0.229,0.224,0.225.
+Pictures are PNG or JPEG files. Weights that `cnn train` has made say how pictures are prepared, and what the classes are
+called; without options about it, that is done. Otherwise each picture is scaled to the model's input, turned to grey or RGB
+after its channels, divided by 255, and then normalised: (value - mean) / std. ImageNet's usual --mean is 0.485,0.456,0.406,
+--std 0.229,0.224,0.225.
 
 Examples:
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png bag.jpg
+  cnn predict models/lenet.cnn --weights runs/lenet/best.safetensors shoe.png
   cnn predict net.cnn -w net.safetensors --classes names.txt --top 3 --json photo.jpg
   cnn predict net.cnn -w net.safetensors --fit crop --keep 0.875 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 cat.jpg
   cnn predict models/efficientnet_lite0.cnn -w lite0.safetensors --fit crop --scale 1 --mean 127 --std 128 cat.jpg")]
@@ -308,7 +322,7 @@ pub struct Predict {
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
 
-    /// A text file with one class name per line
+    /// A text file with one class name per line; the names stored with the weights when left out
     #[arg(long, value_name = "FILE")]
     pub classes: Option<PathBuf>,
 
@@ -406,7 +420,7 @@ pub struct Tune {
 }
 
 /// How pictures become numbers.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 pub struct PictureArgs {
     /// How a picture of another format is made to fit
     #[arg(long, value_enum, default_value_t)]
@@ -431,6 +445,15 @@ pub struct PictureArgs {
     /// Then each channel is divided by this: one number, or one per channel
     #[arg(long, value_name = "S,…", value_delimiter = ',', default_value = "1")]
     pub std: Vec<f32>,
+}
+
+impl PictureArgs {
+    /// Whether nothing was asked for: all is as it is without options.
+    pub fn is_default(&self) -> bool {
+        let default =
+            Self { fit: Fit::Stretch, keep: 1.0, invert: false, scale: 255.0, mean: vec![0.0], std: vec![1.0] };
+        *self == default
+    }
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,12 @@ pub enum Failure {
     Message(String),
     /// Whoever read the output has gone away, as `head` does: nothing to say.
     BrokenPipe,
+    /// Training was interrupted, and has said so.
+    Interrupted,
 }
+
+/// The exit status of what was interrupted, as shells have it: 128 and the number of SIGINT.
+pub const INTERRUPTED: u8 = 130;
 
 impl Failure {
     /// A failure from anything that can be shown.
@@ -22,10 +27,12 @@ impl Failure {
         Self::Message(message.to_string())
     }
 
-    /// Prints what there is to say, and the exit status: 1 for wrong input, 0 for a reader that has gone.
+    /// Prints what there is to say, and the exit status: 1 for wrong input, 130 for an interruption, 0 for a reader that has
+    /// gone.
     pub fn report(self, format: MessageFormat) -> ExitCode {
         match self {
             Self::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Interrupted => return ExitCode::from(INTERRUPTED),
             Self::Reported => {}
             Self::Message(message) => match format {
                 MessageFormat::Human => terminal::say(format_args!("error: {message}")),

@@ -4,7 +4,9 @@ mod args;
 mod bench;
 mod checkpoint;
 mod commands;
+mod data;
 mod draw;
+mod evaluation;
 mod failure;
 mod model;
 mod number;
@@ -14,6 +16,8 @@ mod predictions;
 mod report;
 mod table;
 mod terminal;
+mod trained;
+mod training;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
         Some(Command::Show(args)) => commands::show::run(&args, format),
         Some(Command::Emit(args)) => commands::emit::run(&args, format),
         Some(Command::Graph(args)) => commands::graph::run(&args, format),
+        Some(Command::Train(args)) => commands::train::run(&args, format),
+        Some(Command::Eval(args)) => commands::eval::run(&args, format),
+        Some(Command::LrFind(args)) => commands::lr_find::run(&args, format),
         Some(Command::Predict(args)) => commands::predict::run(&args, format),
         Some(Command::Bench(args)) => commands::bench::run(&args, format),
         Some(Command::Tune(args)) => commands::tune::run(&args, format),

@@ -1,5 +1,6 @@
 //! From scores to named classes with probabilities.
 
+use crate::failure::Failure;
 use cnn::{Network, Op};
 
 /// A class with its probability.
@@ -25,6 +26,29 @@ pub fn rank(scores: &[f32], are_probabilities: bool) -> Vec<Prediction> {
         .collect();
     ranked.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     ranked
+}
+
+/// The output to read: the one named, or the only one of inference. It must be a vector of scores.
+pub fn scores_output(network: &Network, name: Option<&str>) -> Result<usize, Failure> {
+    let outputs = network.outputs.iter().enumerate().filter(|(_, output)| !output.train_only);
+    let names: Vec<(usize, &str)> = outputs.map(|(index, output)| (index, output.name.as_str())).collect();
+    let all = || names.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(", ");
+    let (index, found) = match (name, &names[..]) {
+        (Some(name), names) => *names
+            .iter()
+            .find(|(_, output)| *output == name)
+            .ok_or_else(|| Failure::Message(format!("`{}` has no output `{name}`; it has {}", network.name, all())))?,
+        (None, [only]) => *only,
+        (None, _) => {
+            let text = format!("`{}` has several outputs: choose one with `--output`, from {}", network.name, all());
+            return Err(Failure::Message(text));
+        }
+    };
+    let shape = network.shape(network.outputs[index].value);
+    if shape.elements() == shape[0] {
+        return Ok(index);
+    }
+    Err(Failure::Message(format!("output `{found}` is {shape}, not one score per class")))
 }
 
 /// Whether output number `output` is the result of a softmax.

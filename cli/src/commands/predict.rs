@@ -5,8 +5,9 @@ use crate::failure::Failure;
 use crate::model::load_one;
 use crate::number::percent;
 use crate::picture::Preparation;
-use crate::predictions::{Prediction, are_probabilities, rank};
-use cnn::{Network, Session, Tensor, Weights};
+use crate::predictions::{Prediction, are_probabilities, rank, scores_output};
+use crate::trained::{Stored, Trained};
+use cnn::{Session, Tensor};
 use std::fs::File;
 use std::io::{Read, Write, stdout};
 use std::path::Path;
@@ -14,19 +15,41 @@ use std::path::Path;
 /// Class files are lists of names; anything larger is something else.
 const MAX_CLASS_FILE: u64 = 1 << 20;
 
+/// How pictures become numbers.
+enum Pictures {
+    /// As the weights say.
+    Stored(Stored),
+    /// As the command line says.
+    Asked(Preparation),
+}
+
+impl Pictures {
+    fn read(&mut self, path: &Path, values: &mut Vec<f32>) -> Result<(), Failure> {
+        match self {
+            Self::Stored(stored) => stored.read(path, values),
+            Self::Asked(preparation) => preparation.read(path, values),
+        }
+    }
+}
+
 /// Classifies each picture and prints its best classes.
 pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
     let network = load_one(&args.model, format)?;
     let [input] = network.inputs.as_slice() else {
         return Err(Failure::Message(format!("`{}` has several inputs, and a picture is one", network.name)));
     };
-    let output = output_index(&network, args.output.as_deref())?;
+    let output = scores_output(&network, args.output.as_deref())?;
+    let count = network.shape(network.outputs[output].value)[0];
+    let Trained { weights, transforms, classes: stored } = Trained::open(&args.weights)?;
     let classes = match &args.classes {
-        Some(path) => Some(read_classes(path, network.shape(network.outputs[output].value)[0])?),
-        None => None,
+        Some(path) => Some(read_classes(path, count)?),
+        None => Some(stored).filter(|classes| classes.len() == count),
     };
-    let preparation = Preparation::new(&input.shape, &args.picture)?;
-    let weights = Weights::open(&args.weights)?;
+    let mut preparation = match transforms.filter(|_| args.picture.is_default()) {
+        Some(transforms) => Pictures::Stored(Stored::new(transforms, &input.shape)?),
+        None => Pictures::Asked(Preparation::new(&input.shape, &args.picture)?),
+    };
+    let name_of_output = &network.outputs[output].name;
     let mut session = Session::from_network(&network, &weights, &args.engine.options()?)?;
     let shape = [&[1], &input.shape[..]].concat();
     let mut out = stdout().lock();
@@ -40,7 +63,7 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
             continue;
         }
         let outputs = session.run(&[&Tensor::new(&shape, values)?])?;
-        let scores = outputs.get(output).data();
+        let scores = outputs.by_name(name_of_output).map_or(&[][..], |output| output.data());
         if scores.iter().any(|score| score.is_nan()) {
             let text = format!("`{}`: the scores are not numbers (NaN); are these the right weights?", path.display());
             Failure::Message(text).report(format);
@@ -60,30 +83,6 @@ pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
         }
     }
     if failed { Err(Failure::Reported) } else { Ok(()) }
-}
-
-/// The output to read: the one named, or the only one. It must be a vector of scores.
-fn output_index(network: &Network, name: Option<&str>) -> Result<usize, Failure> {
-    let names: Vec<&str> = network.outputs.iter().map(|output| output.name.as_str()).collect();
-    let index = match name {
-        Some(name) => names.iter().position(|output| *output == name).ok_or_else(|| {
-            Failure::Message(format!("`{}` has no output `{name}`; it has {}", network.name, names.join(", ")))
-        })?,
-        None if names.len() == 1 => 0,
-        None => {
-            let text = format!(
-                "`{}` has several outputs: choose one with `--output`, from {}",
-                network.name,
-                names.join(", ")
-            );
-            return Err(Failure::Message(text));
-        }
-    };
-    let shape = network.shape(network.outputs[index].value);
-    if shape.elements() == shape[0] {
-        return Ok(index);
-    }
-    Err(Failure::Message(format!("output `{}` is {shape}, not one score per class", names[index])))
 }
 
 fn read_classes(path: &Path, expected: usize) -> Result<Vec<String>, Failure> {

@@ -1,0 +1,134 @@
+//! What is left to do and to say when a run is over.
+
+use super::display::duration;
+use super::job::{Job, quoted};
+use crate::evaluation::Judged;
+use crate::failure::Failure;
+use crate::number::{grouped, percent};
+use crate::output::write_file;
+use crate::predictions::scores_output;
+use crate::trained::Trained;
+use cnn_train::{Ended, Metric, Outcome, plot};
+use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+/// Draws the confusion matrix of the best weights, and says where everything is.
+pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
+    let text = match outcome.ended {
+        Ended::Stopped => interrupted(job, outcome),
+        Ended::Finished | Ended::NoBetter => {
+            draw_confusion(job, outcome)?;
+            finished(job, outcome)
+        }
+    };
+    match stdout().write_all(text.as_bytes()) {
+        // The run is whole; that nobody reads of it is no failure.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn interrupted(job: &Job, outcome: &Outcome) -> String {
+    let progress = &outcome.progress;
+    format!(
+        "\ninterrupted after step {} in epoch {}; the state is in {}\nto go on: {}\n",
+        grouped(progress.step.into()),
+        progress.epoch + 1,
+        job.folder.last().display(),
+        job.resuming()
+    )
+}
+
+fn finished(job: &Job, outcome: &Outcome) -> String {
+    let progress = &outcome.progress;
+    let time = duration(Duration::from_secs_f64(progress.seconds.max(0.0)));
+    let why = match outcome.ended {
+        Ended::NoBetter => format!("ended early, no better for {} epochs:", progress.no_better),
+        _ => "finished:".to_owned(),
+    };
+    let mut text = format!("\n{why} {} steps in {time}", grouped(progress.step.into()));
+    if let Some(best) = progress.best {
+        let on = if outcome.validation.is_some() { "validation" } else { "training" };
+        let value = match job.recipe.best {
+            Metric::Loss => format!("loss {:.4}", best.value),
+            Metric::Accuracy => format!("accuracy {}", percent(best.value)),
+        };
+        let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch.max(1));
+    }
+    let folder = job.folder.path();
+    let _ = write!(text, "\n\n{}{}\n", folder.display(), std::path::MAIN_SEPARATOR);
+    for (name, what) in [
+        ("best.safetensors", "the best weights, with how pictures are prepared for them"),
+        ("last.safetensors", "the state to go on from"),
+        ("curves.svg", "loss and accuracy"),
+        ("confusion.svg", "which classes are taken for which"),
+        ("metrics.csv", "the numbers; also metrics.jsonl, and TensorBoard's events"),
+        ("config.json", "all settings"),
+    ] {
+        if folder.join(name).exists() {
+            let _ = writeln!(text, "  {name:<18}{what}");
+        }
+    }
+    let Some(best) = &outcome.best else { return text };
+    let model = model_words(job);
+    let weights = quoted(&best.to_string_lossy());
+    let _ = writeln!(
+        text,
+        "\nto evaluate: cnn eval {model} --weights {weights} --data {}\nto predict:  cnn predict {model} --weights {weights} \
+         PICTURE\nto train on: {} --epochs {}",
+        quoted(&job.source.data),
+        job.resuming(),
+        (progress.epoch as u64).max(1) * 2,
+    );
+    text
+}
+
+/// The model as a command names it.
+fn model_words(job: &Job) -> String {
+    let mut words = quoted(&job.source.file.to_string_lossy());
+    for (option, value) in
+        job.source.model.iter().map(|name| ("model", name)).chain(job.source.set.iter().map(|set| ("set", set)))
+    {
+        let _ = write!(words, " --{option} {}", quoted(value));
+    }
+    words
+}
+
+/// Of the data that validated, where the network tells classes apart.
+fn draw_confusion(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
+    let network = &job.model.network;
+    let (Some(best), Some(data)) = (&outcome.best, validation(job)?) else { return Ok(()) };
+    let Ok(output) = scores_output(network, network.outputs.iter().find(|o| !o.train_only).map(|o| o.name.as_str()))
+    else {
+        return Ok(());
+    };
+    let is_classifier = job.recipe.loss.terms.iter().any(|term| term.loss.wants_labels());
+    if !is_classifier {
+        return Ok(());
+    }
+    let classes = job.training_data.classes();
+    let judged = Judged {
+        network,
+        weights: &Trained::open(Path::new(best))?.weights,
+        output: &network.outputs[output].name,
+        transforms: &job.recipe.evaluation(),
+        classes,
+        batch: job.recipe.batch,
+        threads: job.recipe.threads,
+    };
+    let confusion = judged.confusion(&[data])?;
+    let picture = plot::confusion(&confusion, classes);
+    write_file(&job.folder.path().join("confusion.svg"), picture.svg().as_bytes())
+}
+
+/// The data that validated: the test part, or the share that the trainer held back.
+fn validation(job: &Job) -> Result<Option<std::sync::Arc<dyn cnn_data::Dataset>>, Failure> {
+    if let Some(data) = &job.validation_data {
+        return Ok(Some(data.clone()));
+    }
+    let Some(share) = job.recipe.validation else { return Ok(None) };
+    let (_, held_back) = cnn_data::split(job.training_data.clone(), share, job.recipe.seed).map_err(Failure::new)?;
+    Ok(Some(std::sync::Arc::new(held_back)))
+}

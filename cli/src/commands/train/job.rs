@@ -1,0 +1,203 @@
+//! What is to be done: from the command line, or from the folder of a run that goes on.
+
+use crate::args::{MessageFormat, ModelArgs, Train};
+use crate::data::Data;
+use crate::failure::Failure;
+use crate::model::{Model, load_model};
+use crate::trained::Trained;
+use crate::training::{apply, given_data, resolve};
+use cnn::Weights;
+use cnn_data::{Dataset, Part};
+use cnn_train::{Checkpoint, Recipe, RunFolder};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A run that is about to begin or to go on.
+pub struct Job {
+    pub model: Model,
+    pub recipe: Recipe,
+    pub source: Source,
+    pub training_data: Arc<dyn Dataset>,
+    /// The test part of the data, where that validates.
+    pub validation_data: Option<Arc<dyn Dataset>>,
+    pub folder: RunFolder,
+    pub weights: Option<Weights>,
+    pub checkpoint: Option<Checkpoint>,
+    pub format: MessageFormat,
+}
+
+/// Where a run's network and data come from: a part of `config.json`, so that the run can go on without being told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// The `.cnn` file.
+    pub file: PathBuf,
+    /// The model of the file, where it was named.
+    pub model: Option<String>,
+    /// Values of the model's parameters.
+    pub set: Vec<String>,
+    /// As on the command line.
+    pub data: String,
+    pub skip_bad: bool,
+    /// Whether the test part of the data validates.
+    pub validates_on_test: bool,
+}
+
+impl Source {
+    /// The data.
+    pub fn data(&self) -> Result<Data, Failure> {
+        let data = Data::parse(&self.data).map_err(Failure::Message)?;
+        Ok(Data { skip_bad: self.skip_bad, ..data })
+    }
+
+    /// The copy of the model in the run's folder.
+    pub fn copy(&self, folder: &RunFolder) -> PathBuf {
+        folder.path().join(self.file.file_name().unwrap_or("model.cnn".as_ref()))
+    }
+}
+
+impl Job {
+    /// Reads everything that the run needs; of a new run, the folder is made.
+    pub fn new(args: &Train, format: MessageFormat) -> Result<Self, Failure> {
+        match &args.resume {
+            None => Self::begin(args, format),
+            Some(run) => Self::resume(args, run.as_deref(), format),
+        }
+    }
+
+    fn begin(args: &Train, format: MessageFormat) -> Result<Self, Failure> {
+        let file = args.model.file.clone().unwrap_or_default();
+        let model_args = ModelArgs { file, model: args.model.model.clone(), set: args.model.set.clone() };
+        let model = load_model(&model_args, format)?;
+        let options = [args.length.settings(), args.recipe.settings()].concat();
+        let training = resolve(&model, &model_args.file, &args.data, &options, format)?;
+        let validates_on_test = !training.is_split_given && training.data.has_test();
+        let source = Source {
+            file: model_args.file,
+            model: model_args.model,
+            set: model_args.set,
+            data: training.data.to_string(),
+            skip_bad: training.data.skip_bad,
+            validates_on_test,
+        };
+        let training_data = training.data.open(Part::Train)?;
+        let validation_data = validates_on_test.then(|| training.data.open(Part::Test)).transpose()?;
+        let weights = args.weights.as_deref().map(Trained::open).transpose()?.map(|trained| trained.weights);
+        let folder = match &args.name {
+            Some(name) => RunFolder::create(&args.runs, name),
+            None => RunFolder::create_next(&args.runs, &run_name(&model.network.name)),
+        };
+        let folder = folder.map_err(Failure::new)?;
+        let recipe = training.recipe;
+        Ok(Self { model, recipe, source, training_data, validation_data, folder, weights, checkpoint: None, format })
+    }
+
+    fn resume(args: &Train, run: Option<&Path>, format: MessageFormat) -> Result<Self, Failure> {
+        // `--resume models/lenet.cnn` is the latest run of that model: the option took the argument behind it.
+        let is_model = |path: &&Path| path.extension().is_some_and(|extension| extension == "cnn");
+        let file = args.model.file.as_deref().or(run.filter(is_model));
+        let folder = match (run.filter(|run| !is_model(run)), &args.name) {
+            (Some(run), _) if run.is_file() => run.parent().unwrap_or(Path::new("")).to_owned(),
+            (Some(run), _) => run.to_owned(),
+            (None, Some(name)) => args.runs.join(name),
+            (None, None) => latest(&args.runs, file)?,
+        };
+        let folder = RunFolder::open(if folder.as_os_str().is_empty() { ".".into() } else { folder });
+        let folder = folder.map_err(Failure::new)?;
+        let source = read_source(&folder)?;
+        let checkpoint =
+            Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
+        let checkpoint = checkpoint.map_err(Failure::new)?;
+
+        let set = if args.model.set.is_empty() { source.set.clone() } else { args.model.set.clone() };
+        let model_args = ModelArgs {
+            file: file.map_or_else(|| source.copy(&folder), Path::to_owned),
+            model: args.model.model.clone().or_else(|| source.model.clone()),
+            set,
+        };
+        let model = load_model(&model_args, format)?;
+        let mut recipe = checkpoint.recipe().clone();
+        apply(&mut recipe, &[args.length.settings(), args.recipe.settings()].concat())?;
+        let data = given_data(&args.data)?.map_or_else(|| source.data(), Ok)?;
+        let training_data = data.open(Part::Train)?;
+        let validation_data = source.validates_on_test.then(|| data.open(Part::Test)).transpose()?;
+        Ok(Self {
+            model,
+            recipe,
+            source,
+            training_data,
+            validation_data,
+            folder,
+            weights: None,
+            checkpoint: Some(checkpoint),
+            format,
+        })
+    }
+
+    /// The command that goes on with the run.
+    pub fn resuming(&self) -> String {
+        format!("cnn train --resume {}", quoted(&self.folder.path().to_string_lossy()))
+    }
+}
+
+/// A word of a command, in quotes where a shell needs them.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-:=,+@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// `LeNet` becomes `lenet`.
+fn run_name(model: &str) -> String {
+    model.to_lowercase()
+}
+
+fn read_source(folder: &RunFolder) -> Result<Source, Failure> {
+    #[derive(Deserialize)]
+    struct Config {
+        source: Source,
+    }
+    let path = folder.config();
+    let failure = |reason: String| {
+        let folder = folder.path().display();
+        Failure::Message(format!("`{folder}` is no run that can go on: `{}`: {reason}", path.display()))
+    };
+    let text = fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
+    let config: Config = serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+    Ok(config.source)
+}
+
+/// The run whose state was written last, of this model's file if there is one.
+fn latest(runs: &Path, file: Option<&Path>) -> Result<PathBuf, Failure> {
+    let written = |folder: &Path| -> Option<SystemTime> {
+        let folder = RunFolder::open(folder).ok()?;
+        let source = read_source(&folder).ok()?;
+        let is_meant = file.is_none_or(|file| file.file_name() == source.file.file_name());
+        fs::metadata(folder.last()).ok().filter(|_| is_meant)?.modified().ok()
+    };
+    let folders = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
+    let latest = folders.filter_map(|folder| Some((written(&folder)?, folder))).max();
+    latest.map(|(_, folder)| folder).ok_or_else(|| {
+        let of = file.map_or_else(String::new, |file| format!(" of `{}`", file.display()));
+        Failure::Message(format!("`{}` has no run{of} to go on with; name one: `--resume FOLDER`", runs.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_of_commands_are_quoted_where_they_must_be() {
+        for (word, text) in
+            [("runs/lenet-2", "runs/lenet-2"), ("my run", "'my run'"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(word), text);
+        }
+    }
+}

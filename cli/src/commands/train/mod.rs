@@ -1,0 +1,92 @@
+//! `cnn train`
+
+mod display;
+mod end;
+mod job;
+mod keep;
+
+use crate::args::{MessageFormat, Train};
+use crate::failure::{Failure, INTERRUPTED};
+use crate::terminal;
+use cnn_train::{Ended, Event, Outcome, Stop, Trainer};
+use display::Display;
+use job::Job;
+use std::cell::RefCell;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Trains a network, or goes on with a run.
+pub fn run(args: &Train, format: MessageFormat) -> Result<(), Failure> {
+    let job = Job::new(args, format)?;
+    let trained = train(&job);
+    if trained.is_err() && job.checkpoint.is_none() {
+        // A run that has not begun leaves an empty folder, which would keep its name from the next one.
+        let _ = fs::remove_dir(job.folder.path());
+    }
+    let outcome = trained?;
+    end::finish(&job, &outcome)?;
+    if outcome.ended == Ended::Stopped { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+fn train(job: &Job) -> Result<Outcome, Failure> {
+    let mut trainer =
+        Trainer::new(&job.model.network, job.training_data.clone(), job.recipe.clone()).map_err(Failure::new)?;
+    if let Some(data) = &job.validation_data {
+        trainer = trainer.validate_on(data.clone());
+    }
+    if let Some(weights) = &job.weights {
+        trainer = trainer.weights(weights.clone());
+    }
+    if let Some(checkpoint) = &job.checkpoint {
+        trainer = trainer.resume(checkpoint.clone());
+    }
+    let stop = trainer.stop();
+    let display = RefCell::new(Display::new(job));
+    let problem = RefCell::new(None);
+    stop_on_signals(stop.clone())?;
+    let result = trainer
+        .folder(job.folder.clone())
+        .observe(|event| {
+            let mut display = display.borrow_mut();
+            let kept = match event {
+                Event::Start(start) => {
+                    display.start(start);
+                    keep::start(job)
+                }
+                Event::Step(step) => {
+                    display.step(step);
+                    Ok(())
+                }
+                Event::Epoch(epoch) => {
+                    display.epoch(epoch);
+                    keep::draw_curves(job)
+                }
+                _ => Ok(()),
+            };
+            // The run stops after its step and keeps its state, if it still can; then the first problem is told.
+            if let Err(failure) = kept {
+                problem.borrow_mut().get_or_insert(failure);
+                stop.request();
+            }
+        })
+        .run();
+    display.into_inner().clear();
+    match (problem.into_inner(), result) {
+        (Some(failure), _) => Err(failure),
+        (None, result) => result.map_err(Failure::new),
+    }
+}
+
+/// Ctrl-C, and what asks a process to end, stop the run after its step; the second time the process ends at once, and the
+/// checkpoint is that of before.
+fn stop_on_signals(stop: Stop) -> Result<(), Failure> {
+    let asked = AtomicBool::new(false);
+    let handler = move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        stop.request();
+        terminal::say("\ninterrupted: the step is finished and the state kept; once more quits at once");
+    };
+    ctrlc::set_handler(handler).map_err(|error| Failure::Message(format!("cannot watch for Ctrl-C: {error}")))
+}
