@@ -5,9 +5,9 @@
 mod suite;
 
 use cnn_ir::ops::{
-    AddSpec, BatchNormSpec, DropoutSpec, EluSpec, GeluApproximate, GeluSpec, GroupNormSpec, HardSigmoidSpec,
+    AddSpec, BatchNormSpec, DenseSpec, DropoutSpec, EluSpec, GeluApproximate, GeluSpec, GroupNormSpec, HardSigmoidSpec,
     HardSwishSpec, InstanceNormSpec, LayerNormSpec, LeakyReluSpec, LocalResponseNormSpec, LogSoftmaxSpec, MulSpec,
-    PreluSpec, Relu6Spec, ReluSpec, SigmoidSpec, SiluSpec, SoftmaxSpec, TanhSpec,
+    PreluSpec, Relu6Spec, ReluSpec, ReshapeSpec, SigmoidSpec, SiluSpec, SoftmaxSpec, TanhSpec,
 };
 use cnn_ir::{Builder, NetworkBuilder, Op, Shape};
 use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession};
@@ -314,6 +314,61 @@ fn threads_change_nothing() {
     for case in cases {
         let [alone, shared] = [1, 3].map(|threads| case.found(Isa::detect(), threads, batch));
         assert!(alone == shared, "{}", case.op);
+    }
+}
+
+/// A session of a network of one input, of which `make` adds the rest.
+fn session_of(
+    shape: &[usize],
+    weights: Vec<(&str, Tensor)>,
+    make: impl FnOnce(&mut NetworkBuilder, cnn_ir::ValueId) -> cnn_ir::ValueId,
+) -> TrainingSession {
+    let mut network = NetworkBuilder::new("Net");
+    let x = network.input("x", shape).unwrap();
+    let y = make(&mut network, x);
+    network.output("y", &y).unwrap();
+    let options = TrainingOptions {
+        losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Weighted) }],
+        gradients: vec!["x".to_owned()],
+        ..TrainingOptions::default()
+    };
+    let weights = weights.into_iter().map(|(name, tensor)| (name.to_owned(), tensor));
+    TrainingSession::new(&network.finish().unwrap(), &Weights::from_tensors(weights).unwrap(), &options).unwrap()
+}
+
+#[test]
+fn gradients_of_a_value_that_is_read_twice_are_summed() {
+    let mut session = session_of(&[3], Vec::new(), |network, x| {
+        let square = network.layer("square", MulSpec::new(), &[&x, &x]).unwrap();
+        network.layer("add", AddSpec::new(), &[&square, &x]).unwrap()
+    });
+    let [x, dy] = [[1.0, -2.0, 0.5], [1.0, 2.0, 3.0]].map(|data| Tensor::new(&[1, 3], data.to_vec()).unwrap());
+    session.step(&[&x], &[&dy], &StepSettings::default()).unwrap();
+    // (2x + 1) · dy
+    assert_eq!(session.output("gradient of x").unwrap().data(), [3.0, -6.0, 6.0]);
+}
+
+/// Norms divide by 0 in lanes without an example, which are zeros.
+#[test]
+fn nothing_comes_of_lanes_without_an_example() {
+    let norms: [Op; 3] = [
+        LayerNormSpec { elementwise_affine: false, eps: 0.0, ..LayerNormSpec::new([3, 2]) }.into(),
+        InstanceNormSpec { eps: 0.0, ..InstanceNormSpec::new(3) }.into(),
+        LocalResponseNormSpec { k: 0.0, ..LocalResponseNormSpec::new(2) }.into(),
+    ];
+    for norm in norms {
+        let weights = vec![("first.weight", Tensor::new(&[6, 6], between_steps("weight", 36, 1.0)).unwrap())];
+        let dense = DenseSpec { bias: false, ..DenseSpec::new(6, 6) };
+        let mut session = session_of(&[6], weights, |network, x| {
+            let y = network.layer("first", dense, &[&x]).unwrap();
+            let y = network.layer("map", ReshapeSpec::new([3, 2]), &[&y]).unwrap();
+            network.layer("norm", norm.clone(), &[&y]).unwrap()
+        });
+        let x = Tensor::new(&[1, 6], between_steps("x", 6, 1.0)).unwrap();
+        let dy = Tensor::new(&[1, 3, 2], between_steps("dy", 6, 1.0)).unwrap();
+        session.step(&[&x], &[&dy], &StepSettings::default()).unwrap();
+        let gradient = session.gradient("first.weight").unwrap();
+        assert!(gradient.iter().all(|v| v.is_finite()) && gradient.iter().any(|&v| v != 0.0), "{norm}: {gradient:?}");
     }
 }
 

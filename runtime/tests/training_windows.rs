@@ -5,7 +5,10 @@
 
 mod suite;
 
-use cnn_ir::ops::{Conv1dSpec, Conv2dSpec, Conv3dSpec, DenseSpec, ExternGradient, ExternLayer, ExternSpec, PadMode};
+use cnn_ir::ops::{
+    AdaptiveMaxPool2dSpec, Conv1dSpec, Conv2dSpec, Conv3dSpec, ConvTranspose2dSpec, DenseSpec, ExternGradient,
+    ExternLayer, ExternSpec, FractionalMaxPool2dSpec, GlobalMaxPool2dSpec, MaxPool2dSpec, PadMode,
+};
 use cnn_ir::{Builder, NetworkBuilder, Op, Shape};
 use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession};
 use cnn_runtime::{CompileOptions, Error, Isa, Tensor, Weights};
@@ -218,6 +221,20 @@ proptest! {
     }
 }
 
+/// Rows and batches that are too large to be copied at once.
+#[test]
+fn gradients_of_convolutions_in_pieces() {
+    let padding = [1; 4];
+    let cases: [(Op, &[usize]); 5] = [
+        (Conv1dSpec { padding: [2, 1], ..Conv1dSpec::new(160, 2, [3]) }.into(), &[160, 61]),
+        (Conv2dSpec { padding, ..Conv2dSpec::new(48, 2, [3, 3]) }.into(), &[48, 1, 80]),
+        (Conv2dSpec { padding, stride: [2, 2], ..Conv2dSpec::new(48, 2, [3, 2]) }.into(), &[48, 1, 90]),
+        (Conv2dSpec { padding, ..Conv2dSpec::new(2, 1, [3, 3]) }.into(), &[2, 66, 66]),
+        (ConvTranspose2dSpec { stride: [1, 2], ..ConvTranspose2dSpec::new(96, 2, [2, 3]) }.into(), &[96, 1, 60]),
+    ];
+    check_all(cases.into_iter().map(|(op, shape)| Problem::computed("large", op, 1, shape, 2.0)));
+}
+
 #[test]
 fn gradients_pass_through_padding_that_is_not_of_zeros() {
     let mut cases: Vec<(Op, &[usize])> = Vec::new();
@@ -230,6 +247,30 @@ fn gradients_pass_through_padding_that_is_not_of_zeros() {
         cases.push((conv.into(), &[1, 3, 2, 4]));
     }
     check_all(cases.into_iter().map(|(op, shape)| Problem::computed("padded", op, 1, shape, 2.0)));
+}
+
+/// As in PyTorch; behind a ReLU, many elements of a window are equal.
+#[test]
+fn the_first_of_the_largest_gets_the_gradient() {
+    let max = MaxPool2dSpec::new;
+    let cases: [(Op, &[usize]); 6] = [
+        (max([2, 2], [2, 2]).into(), &[0, 2, 8, 10]),
+        (max([3, 3], [1, 1]).into(), &[0, 1, 4, 5]),
+        (MaxPool2dSpec { padding: [1; 4], ..max([3, 3], [2, 2]) }.into(), &[0, 1, 4, 5]),
+        (AdaptiveMaxPool2dSpec::new([1, 2]).into(), &[0, 2]),
+        (FractionalMaxPool2dSpec::new([2, 2], [2, 2]).into(), &[0, 2, 8, 10]),
+        (GlobalMaxPool2dSpec::new().into(), &[0]),
+    ];
+    for (op, first) in cases {
+        let case = Case::new(Problem::computed("equal", op, 1, &[1, 4, 4], 1.0));
+        let (inputs, factors) = (vec![vec![0.5; BATCH * 16]], vec![1.5; BATCH * first.len()]);
+        let case = Case { inputs, factors, ..case };
+        let expected: Vec<f32> = (0..16).map(|i| if first.contains(&i) { 1.5 } else { 0.0 }).collect();
+        for isa in Isa::available() {
+            let found = case.gradients(BATCH, isa, 1).unwrap();
+            assert_eq!(found, [expected.repeat(BATCH)], "{} on {isa}", case.problem.name);
+        }
+    }
 }
 
 /// y = x² with a gradient, or without one.

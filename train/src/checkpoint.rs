@@ -166,7 +166,7 @@ impl Checkpoint {
             expected.extend(self.slots().iter().map(|slot| (slot_name(slot, &p.name), p.shape.as_slice())));
         }
         let fits = self.tensors.check(expected.iter().map(|(name, shape)| (name.as_str(), *shape)), &BTreeSet::new());
-        fits.map_err(|source| Error::OtherModel { path: self.path.clone(), source })?;
+        fits.map_err(|source| Error::OtherModel { path: self.path.clone(), source: source.into() })?;
         if let Some((setting, ours, theirs)) = self.run.recipe.difference(recipe) {
             return Err(Error::OtherRecipe { setting, ours, theirs });
         }
@@ -229,9 +229,9 @@ pub struct Evaluation {
     pub transforms: String,
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The metric that was the best, `loss` or `accuracy`, its value, and when that was.
+    /// By what these weights were the best.
     pub metric: crate::Metric,
-    /// See [`metric`](Self::metric).
+    /// The metric's value, and when that was.
     pub best: Best,
 }
 

@@ -58,7 +58,7 @@ pub enum Error {
     )]
     StartWeights {
         /// All differences.
-        source: cnn_runtime::Error,
+        source: Box<cnn_runtime::Error>,
     },
 
     /// Training that diverges.
@@ -132,7 +132,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// All differences.
-        source: cnn_runtime::Error,
+        source: Box<cnn_runtime::Error>,
     },
 
     /// A checkpoint of a run with other settings.

@@ -45,7 +45,7 @@ pub(crate) fn starting_from(weights: &Weights, network: &Network, recipe: &Recip
         weights.names().filter(|name| !is_fresh(name)).map(|name| (name.to_owned(), name.to_owned())).collect();
     let given = weights.renamed(&kept)?;
     let shapes = parameters.iter().filter(|p| !is_fresh(&p.name)).map(|p| (p.name.as_str(), p.shape.as_slice()));
-    given.check(shapes, &Default::default()).map_err(|source| Error::StartWeights { source })?;
+    given.check(shapes, &Default::default()).map_err(|source| Error::StartWeights { source: source.into() })?;
     let mut tensors = Vec::new();
     for parameter in &parameters {
         let mut tensor = Tensor::zeros(&parameter.shape)?;

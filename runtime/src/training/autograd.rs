@@ -309,9 +309,11 @@ impl Autograd {
     }
 }
 
-/// The shape of a value for one example.
+/// The shape of a value, or of a gradient, for one example.
 pub(super) fn shape_of(graph: &Graph, node: NodeIndex) -> Result<Shape, Error> {
     let layer = op_at::<LayerOp>(graph, node).map(|layer| layer.shape.clone());
+    let layer = layer.or_else(|| op_at::<GradientOp>(graph, node).and_then(|op| op.shape().cloned()));
+    let layer = layer.or_else(|| op_at::<LossOp>(graph, node).map(|op| op.shape.clone()));
     layer.or_else(|| op_at::<InputOp>(graph, node).map(|input| input.shape.clone())).ok_or_else(|| Error::Graph {
         place: "training".to_owned(),
         reason: "a layer reads something that is neither a value nor a parameter".to_owned(),

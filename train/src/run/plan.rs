@@ -6,7 +6,7 @@ use crate::checkpoint::{Progress, RunState, VERSION};
 use crate::feed::Feed;
 use crate::trainer::Trainer;
 use crate::{Error, Event, Length, Metric, Recipe, Start, initial, initial_weights, memory, training_options};
-use cnn_data::{Batch, Dataset, Loader, LoaderOptions, split};
+use cnn_data::{Batch, Dataset, Loader, LoaderOptions, Position, split};
 use cnn_recipe::{Curve, Mode};
 use cnn_runtime::Session;
 use cnn_runtime::training::TrainingSession;
@@ -36,20 +36,16 @@ impl<'a> Run<'a> {
                 checkpoint.progress().clone()
             }
         };
-        let options = LoaderOptions {
-            batch_size: recipe.batch,
-            seed: recipe.seed,
-            shuffle: recipe.shuffle,
-            drop_last: recipe.drop_last,
-            workers: recipe.workers,
-            start: progress.position(),
-            epochs: usize::MAX,
+        let loader = |workers: usize| {
+            let options = loader_options(&recipe, workers, progress.position());
+            Loader::new(Arc::clone(&dataset), recipe.transforms.clone(), options)
         };
-        let loader = Loader::new(Arc::clone(&dataset), recipe.transforms.clone(), options)?;
-        let feed = Feed::new(&network, &recipe, loader.shape(), dataset.classes().len(), targets)?;
+        // Without threads nothing is loaded before it is clear that there is memory for it.
+        let picture = loader(0)?.shape();
+        let feed = Feed::new(&network, &recipe, picture, dataset.classes().len(), targets)?;
         check_metric(&recipe, &feed)?;
         if let Some(validation) = &validation {
-            check_validation(&**validation, &recipe, loader.shape(), dataset.classes().len())?;
+            check_validation(&**validation, &recipe, picture, dataset.classes().len())?;
         }
 
         let weights = match (&checkpoint, &trainer.weights) {
@@ -102,10 +98,11 @@ impl<'a> Run<'a> {
             available,
         };
         drop(inference);
+        let loader = loader(recipe.workers)?;
 
         let owned = session.parameters().filter(|(parameter, _)| !parameter.trainable);
         let buffers = owned.map(|(parameter, values)| (parameter.name.clone(), values.to_vec())).collect();
-        let is_saved = checkpoint.is_some();
+        let is_saved = folder.as_ref().is_some_and(|folder| checkpoint.is_some() && folder.last().exists());
         let state = RunState { version: VERSION, network: network.name.clone(), recipe, examples, progress };
         if let (Some(folder), None) = (&folder, &checkpoint) {
             if folder.last().exists() {
@@ -137,6 +134,18 @@ impl<'a> Run<'a> {
         run.tell(Event::Start(&start));
         run.clock = Instant::now();
         Ok(run)
+    }
+}
+
+fn loader_options(recipe: &Recipe, workers: usize, start: Position) -> LoaderOptions {
+    LoaderOptions {
+        batch_size: recipe.batch,
+        seed: recipe.seed,
+        shuffle: recipe.shuffle,
+        drop_last: recipe.drop_last,
+        workers,
+        start,
+        epochs: usize::MAX,
     }
 }
 

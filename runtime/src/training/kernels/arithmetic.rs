@@ -4,6 +4,7 @@
 //! gradient is the sum's.
 
 use crate::Error;
+use crate::engine::Threads;
 use crate::engine::kernels::activation::Epilogue;
 use crate::engine::kernels::split::split;
 use crate::engine::kernels::{Call, Kernel};
@@ -40,15 +41,10 @@ impl Runs {
     }
 
     /// Calls `task` for every chunk with its range and the number of its run.
-    fn each_chunk(
-        &self,
-        call_threads: &crate::engine::Threads,
-        whole: usize,
-        task: impl Fn(Range<usize>, usize) + Sync,
-    ) {
+    fn each_chunk(&self, threads: &Threads, whole: usize, task: impl Fn(Range<usize>, usize) + Sync) {
         let run = self.run.min(whole).max(1);
         let chunks = run.div_ceil(CHUNK);
-        split(call_threads, whole / run * chunks, 2 * run.min(CHUNK), |units| {
+        split(threads, whole / run * chunks, 2 * run.min(CHUNK), |units| {
             for unit in units {
                 let (number, first) = (unit / chunks, unit % chunks * CHUNK);
                 task(number * run + first..number * run + run.min(first + CHUNK), number);
@@ -191,7 +187,6 @@ impl Kernel for ProductGradient {
         let (input, values, lanes) = (call.input, call.others, self.runs.lanes);
         let output = Shared::new(call.output);
         if !self.is_factor {
-            // SAFETY: the length alone is used.
             let whole = values.get(self.index).len();
             return self.runs.each_chunk(call.threads, whole, |range, number| {
                 // SAFETY: each chunk is one task's alone, and the gradient may lie there.

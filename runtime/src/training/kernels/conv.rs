@@ -8,7 +8,7 @@
 use super::super::state::Slot;
 use super::Memory;
 use super::taps::{Class, Geometry};
-use super::tile::{MOST, Tile, TileFn, tile_of, tile_sizes};
+use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::winograd::Winograd;
 use crate::Error;
 use crate::engine::kernels::activation::Epilogue;
@@ -246,13 +246,11 @@ impl Conv {
                 self.copy_rows(part, used.clone(), base, first, from, patch);
                 (patch.as_ptr(), part.patch)
             };
-            let mut o = 0;
-            while o < self.outputs {
-                let outputs = part.tile[1].min(self.outputs - o);
+            for outputs in cut(self.outputs, part.tile[1]) {
+                let o = outputs.start;
                 let channel = group * self.outputs + o;
-                let mut p = 0;
-                while p < count {
-                    let places = part.tile[0].min(count - p);
+                for places in cut(count, part.tile[0]) {
+                    let p = places.start;
                     let y = channel * channel_out + (row_out + p * class.step[2]) * lanes;
                     let tile = Tile {
                         channels: self.inputs,
@@ -272,11 +270,9 @@ impl Conv {
                         y_place: class.step[2] * lanes,
                     };
                     // SAFETY: the tile's places and outputs exist; the instruction set was checked.
-                    unsafe { part.code[places - 1][outputs - 1](&tile) };
-                    p += places;
+                    unsafe { part.code[places.len() - 1][outputs.len() - 1](&tile) };
                 }
-                self.finish(class, channel..channel + outputs, row_out, count, output);
-                o += outputs;
+                self.finish(class, channel..channel + outputs.len(), row_out, count, output);
             }
         }
     }

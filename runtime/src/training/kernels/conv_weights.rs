@@ -3,7 +3,7 @@
 use super::super::state::Slot;
 use super::conv::check;
 use super::taps::{Class, Geometry};
-use super::tile::tile_sizes;
+use super::tile::{cut, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, channel_sum, weight_tile_of};
 use super::winograd_weights::WinogradWeights;
 use super::{Memory, chunks};
@@ -175,8 +175,8 @@ impl WeightGradient {
                 }
                 (patch.as_ptr(), one * self.channels)
             };
-            for o in chunks(outputs, self.tile[0]) {
-                for j in chunks(channels * taps, self.tile[1]) {
+            for o in cut(outputs, self.tile[0]) {
+                for j in cut(channels * taps, self.tile[1]) {
                     let at = sums.at([group, o.start, first * taps + j.start], [inputs * taps, outputs]);
                     let tile = WeightTile {
                         y: small[from * small_block + (group * outputs + o.start) * small_channel..].as_ptr(),

@@ -1,9 +1,9 @@
 //! Dense layers: blocks of examples are the places of the convolutions' tiles.
 
 use super::super::state::Slot;
-use super::tile::{MOST, Tile, TileFn, tile_of, tile_sizes};
+use super::Memory;
+use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, channel_sum, weight_tile_of};
-use super::{Memory, chunks};
 use crate::Error;
 use crate::engine::Isa;
 use crate::engine::kernels::activation::Epilogue;
@@ -65,11 +65,12 @@ impl Kernel for Dense {
         let (weight, bias) = unsafe { (self.weight.get(), self.bias.as_ref().map(|bias| bias.get())) };
         let (columns, output) = (self.outputs.div_ceil(OUTPUTS), Shared::new(call.output));
         let threads = call.threads.for_work(blocks * self.inputs * self.outputs);
-        threads.run(columns * blocks.div_ceil(p), |number, _| {
-            let (first, column) = (number / columns * p, number % columns);
-            let places = p.min(blocks - first);
+        let groups = cut(blocks, p);
+        threads.run(columns * groups.clone().count(), |number, _| {
+            let (Some(group), column) = (groups.clone().nth(number / columns), number % columns) else { return };
+            let (first, places) = (group.start, group.len());
             let outputs = column * OUTPUTS..self.outputs.min((column + 1) * OUTPUTS);
-            for part in chunks(outputs.len(), o) {
+            for part in cut(outputs.len(), o) {
                 let from = outputs.start + part.start;
                 let at = (first * self.outputs + from) * lanes;
                 let tile = Tile {
@@ -138,11 +139,12 @@ impl Kernel for WeightGradient {
             let weight = Shared::new(unsafe { weight.get_mut() });
             let columns = self.inputs.div_ceil(INPUTS);
             let threads = call.threads.for_work(blocks * self.inputs * self.outputs);
-            threads.run(columns * self.outputs.div_ceil(o), |number, _| {
-                let (first, column) = (number / columns * o, number % columns);
-                let outputs = o.min(self.outputs - first);
+            let groups = cut(self.outputs, o);
+            threads.run(columns * groups.clone().count(), |number, _| {
+                let (Some(group), column) = (groups.clone().nth(number / columns), number % columns) else { return };
+                let (first, outputs) = (group.start, group.len());
                 let inputs = column * INPUTS..self.inputs.min((column + 1) * INPUTS);
-                for part in chunks(inputs.len(), j) {
+                for part in cut(inputs.len(), j) {
                     let at = first * self.inputs + inputs.start + part.start;
                     let tile = WeightTile {
                         y: call.input[first * lanes..].as_ptr(),

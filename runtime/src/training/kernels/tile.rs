@@ -2,6 +2,7 @@
 
 use crate::engine::Isa;
 use crate::engine::simd::{Simd, per_isa, unrolled};
+use std::ops::Range;
 
 /// A tile's operands. Distances are in f32.
 pub(crate) struct Tile {
@@ -27,8 +28,20 @@ pub(crate) struct Tile {
 
 pub(crate) type TileFn = unsafe fn(&Tile);
 
-/// Places and outputs of the largest tiles; one more register than their product and the places is needed.
-pub(crate) const MOST: usize = 6;
+/// Places or outputs of tiles; one more register than their product and the places is needed.
+const SIZES: [usize; 4] = [6, 4, 2, 1];
+/// The most of them.
+pub(crate) const MOST: usize = SIZES[0];
+
+/// Cuts `0..total` into parts that tiles have, of at most `most`.
+pub(crate) fn cut(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|&size| size <= most && size <= total - start)?;
+        start += size;
+        Some(start - size..start)
+    })
+}
 
 /// # Safety
 /// The operands of `P` places and `O` outputs lie in valid memory.
@@ -78,7 +91,7 @@ macro_rules! tiles {
             per_isa!(fn $name(tile: &Tile) = $body);
         )*
 
-        /// The code of a tile of this many places and outputs; there is none for more than 24 sums.
+        /// The code of a tile of this many places and outputs, each one of [`SIZES`], and at most 24 sums.
         pub(crate) fn tile_of(isa: Isa, places: usize, outputs: usize) -> TileFn {
             match (places, outputs) {
                 $(($p, $o) => $name(isa),)*
@@ -88,27 +101,49 @@ macro_rules! tiles {
     };
 }
 tiles! {
-    p1o1 p1o1_body 1 1; p1o2 p1o2_body 1 2; p1o3 p1o3_body 1 3; p1o4 p1o4_body 1 4; p1o5 p1o5_body 1 5; p1o6 p1o6_body 1 6;
-    p2o1 p2o1_body 2 1; p2o2 p2o2_body 2 2; p2o3 p2o3_body 2 3; p2o4 p2o4_body 2 4; p2o5 p2o5_body 2 5; p2o6 p2o6_body 2 6;
-    p3o1 p3o1_body 3 1; p3o2 p3o2_body 3 2; p3o3 p3o3_body 3 3; p3o4 p3o4_body 3 4; p3o5 p3o5_body 3 5; p3o6 p3o6_body 3 6;
-    p4o1 p4o1_body 4 1; p4o2 p4o2_body 4 2; p4o3 p4o3_body 4 3; p4o4 p4o4_body 4 4; p4o5 p4o5_body 4 5; p4o6 p4o6_body 4 6;
-    p5o1 p5o1_body 5 1; p5o2 p5o2_body 5 2; p5o3 p5o3_body 5 3; p5o4 p5o4_body 5 4;
-    p6o1 p6o1_body 6 1; p6o2 p6o2_body 6 2; p6o3 p6o3_body 6 3; p6o4 p6o4_body 6 4;
+    p1o1 p1o1_body 1 1;
+    p1o2 p1o2_body 1 2;
+    p1o4 p1o4_body 1 4;
+    p1o6 p1o6_body 1 6;
+    p2o1 p2o1_body 2 1;
+    p2o2 p2o2_body 2 2;
+    p2o4 p2o4_body 2 4;
+    p2o6 p2o6_body 2 6;
+    p4o1 p4o1_body 4 1;
+    p4o2 p4o2_body 4 2;
+    p4o4 p4o4_body 4 4;
+    p4o6 p4o6_body 4 6;
+    p6o1 p6o1_body 6 1;
+    p6o2 p6o2_body 6 2;
+    p6o4 p6o4_body 6 4;
 }
 
 /// How many places and outputs the tiles of a layer have at most: what takes the least time for all of its places.
 pub(crate) fn tile_sizes(isa: Isa, places: usize, outputs: usize) -> [usize; 2] {
     let options: &[[usize; 2]] = match isa.lanes() {
-        16 => &[[4, 6], [6, 4], [5, 4], [3, 6], [4, 5], [2, 6], [1, 6], [6, 2], [6, 3], [6, 1]],
+        16 => &[[4, 6], [6, 4], [4, 4], [2, 6], [6, 2], [1, 6], [6, 1]],
         // Sixteen registers.
-        _ => &[[4, 3], [3, 4], [2, 5], [6, 2], [2, 4], [1, 6], [6, 1]],
+        _ => &[[2, 6], [6, 2], [4, 2], [2, 4], [1, 6], [6, 1]],
     };
     // A load takes about half as long as a multiplication, which it can overlap with.
-    let time = |[p, o]: [usize; 2]| (2 * p * o).max(2 * p + o) + 2;
-    let total = |&[p, o]: &[usize; 2]| {
-        let (full_p, rest_p, full_o, rest_o) = (places / p, places % p, outputs / o, outputs % o);
-        let part = |p: usize, o: usize, count: usize| if p * o > 0 { time([p, o]) * count } else { 0 };
-        part(p, o, full_p * full_o) + part(rest_p, o, full_o) + part(p, rest_o, full_p) + part(rest_p, rest_o, 1)
-    };
+    let time = |p: usize, o: usize| (2 * p * o).max(2 * p + o) + 2;
+    let row = |p: usize, most: usize| cut(outputs, most).map(|part| time(p, part.len())).sum::<usize>();
+    let total = |&[p, o]: &[usize; 2]| cut(places, p).map(|part| row(part.len(), o)).sum::<usize>();
     options.iter().copied().min_by_key(|option| total(option)).unwrap_or([1, 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_the_whole_and_have_code() {
+        for total in 0..30 {
+            for most in 1..=MOST {
+                let parts: Vec<_> = cut(total, most).collect();
+                assert!(parts.iter().flat_map(Clone::clone).eq(0..total));
+                assert!(parts.iter().all(|part| part.len() <= most && SIZES.contains(&part.len())));
+            }
+        }
+    }
 }

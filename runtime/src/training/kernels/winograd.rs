@@ -6,7 +6,7 @@
 
 use super::super::state::Slot;
 use super::taps::Geometry;
-use super::tile::{MOST, Tile, TileFn, tile_of, tile_sizes};
+use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::{Memory, chunks};
 use crate::Error;
 use crate::engine::Isa;
@@ -238,8 +238,8 @@ impl Kernel for Winograd {
                     (sums.as_mut_ptr(), input.part(0..plan.input).as_ptr())
                 };
                 for point in 0..POINTS {
-                    for o in chunks(channels.len(), most[1]) {
-                        for p in chunks(tiles.len(), most[0]) {
+                    for o in cut(channels.len(), most[1]) {
+                        for p in cut(tiles.len(), most[0]) {
                             let row = (point * self.outputs + channels.start + o.start) * self.inputs;
                             let tile = Tile {
                                 channels: self.inputs,

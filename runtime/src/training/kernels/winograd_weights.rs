@@ -4,7 +4,7 @@
 use super::super::state::Slot;
 use super::conv_weights::add_bias;
 use super::taps::Geometry;
-use super::tile::tile_sizes;
+use super::tile::{cut, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, weight_tile_of};
 use super::winograd::{A, M, POINTS, is_worth};
 use super::{Memory, chunks};
@@ -143,8 +143,8 @@ impl Kernel for WinogradWeights {
                         (x.part(0..plan.input), y.part(0..plan.gradient), of_point)
                     };
                     let offsets: [usize; 6] = std::array::from_fn(|j| j * places);
-                    for outputs in chunks(self.outputs, o) {
-                        for inputs in chunks(self.inputs, j) {
+                    for outputs in cut(self.outputs, o) {
+                        for inputs in cut(self.inputs, j) {
                             let tile = WeightTile {
                                 y: y[point * plan.y_point + outputs.start * places..].as_ptr(),
                                 y_output: places,
