@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (batch, threads): (usize, usize) = (batch.parse()?, threads.parse()?);
     let sources = cnn_codegen::read_source(Path::new(file), file)?;
-    let network = cnn_dsl::compile(&sources.sources, &Settings::parse(&[])?).models.remove(0);
+    let compilation = cnn_dsl::compile(&sources.sources, &Settings::parse(&[])?);
+    let style = cnn_dsl::Style::Plain;
+    let report = || cnn_dsl::render(&compilation.diagnostics, &sources.sources, style);
+    let network = compilation.models.first().ok_or_else(report)?.clone();
     let recipe = Recipe { batch, threads: Some(threads), ..Recipe::default() };
     let mut session =
         TrainingSession::new(&network, &initial_weights(&network, &recipe)?, &training_options(&network, &recipe))?;

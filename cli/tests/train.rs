@@ -59,7 +59,9 @@ impl Workspace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
         let names = ["ISA", "PASSES", "THREADS", "ALGORITHM", "TUNING", "PACKED"];
         command.args(args).current_dir(self.0.path());
-        names.iter().for_each(|name| drop(command.env_remove(format!("CNN_{name}"))));
+        for name in names {
+            command.env_remove(format!("CNN_{name}"));
+        }
         command
     }
 
@@ -83,7 +85,7 @@ impl Workspace {
         let output = self.run(args);
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
-        assert_eq!(text.matches("error").count(), 1, "{args:?}: {text}");
+        assert_eq!(text.matches("error").count() - text.matches("os error").count(), 1, "{args:?}: {text}");
         text
     }
 

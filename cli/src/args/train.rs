@@ -294,8 +294,8 @@ pub enum Split {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The learning rate rises by the same factor from step to step, and the loss says when it is too high. The rate that is
-suggested is where the smoothed loss falls fastest. Nothing is written but the picture.
+The learning rate rises by the same factor from step to step, and the loss says when it is too high. What is suggested is a
+third of the rate at which the smoothed loss falls fastest. Nothing is written but the picture.
 Leslie N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2017.
 
 Examples:
@@ -313,11 +313,11 @@ pub struct LrFind {
     pub from: f64,
 
     /// The last one
-    #[arg(long, value_name = "R", default_value_t = 10.0)]
+    #[arg(long, value_name = "R", default_value_t = 1.0)]
     pub to: f64,
 
     /// Steps from the first to the last
-    #[arg(long, value_name = "N", default_value_t = 150, value_parser = clap::value_parser!(u32).range(10..))]
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(10..))]
     pub steps: u32,
 
     /// Start from the weights of this safetensors file

@@ -16,6 +16,8 @@ use std::io::{Write, stdout};
 const SMOOTHING: f64 = 0.9;
 /// How many times the smallest smoothed loss is too much.
 const DIVERGED: f64 = 4.0;
+/// What is suggested of the rate at which the loss falls fastest: smoothing is late, and later steps want less.
+const SHARE: f64 = 1.0 / 3.0;
 /// The most rows of the table.
 const ROWS: usize = 24;
 
@@ -75,10 +77,10 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
     write!(out, "{}", table(&points))?;
     match suggested {
         Some(point) => {
-            let rate = rounded(point.rate);
+            let (fastest, rate) = (rounded(point.rate), rounded(point.rate * SHARE));
             writeln!(
                 out,
-                "\nthe loss falls fastest at a rate of {rate}; try `--rate {rate}`, or the lower third of it"
+                "\nthe loss falls fastest at a rate of {fastest}; a third of it is a start: `--rate {rate}`"
             )?;
         }
         None => writeln!(out, "\nthe loss does not fall at any rate: raise `--to`, or look at the data and the loss")?,

@@ -249,7 +249,7 @@ impl Steps<'_> {
     }
 
     /// A node's values with their shapes, and the names of its parameters.
-    fn sources(&self, graph: &Graph, node: NodeIndex) -> Result<(Vec<Source>, Vec<Shape>, Vec<String>), Error> {
+    fn sources(&self, graph: &Graph, node: NodeIndex) -> Result<Read, Error> {
         let (mut sources, mut shapes, mut parameters) = (Vec::new(), Vec::new(), Vec::new());
         for (source, _, _) in graph.get_sources(node) {
             if let Some(parameter) = op_at::<ParameterOp>(graph, source) {
@@ -280,6 +280,9 @@ impl Steps<'_> {
         self.steps.len() - 1
     }
 }
+
+/// What a node reads: values, their shapes, and the names of parameters.
+type Read = (Vec<Source>, Vec<Shape>, Vec<String>);
 
 /// Layers that change nothing but the shape. Dropout is none of them while training.
 fn is_alias(op: &Op) -> bool {

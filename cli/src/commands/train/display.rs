@@ -116,7 +116,8 @@ impl<'a> Display<'a> {
         let number = of(epoch.epoch as u64, self.epochs());
         let time = duration(Duration::from_secs_f64(epoch.seconds.max(0.0)));
         let best = if epoch.is_best { "  best" } else { "" };
-        let line = format!("{number:>9}{}{validation}{:>11.4e}{time:>10}{best}", score(&epoch.train), epoch.rate);
+        let line =
+            format!("{number:>9}{}{validation}{:>11}{time:>10}{best}", score(&epoch.train), rate_text(epoch.rate));
         self.print(&line);
         (self.steps, self.loss, self.accuracy, self.last_line) = (0, 0.0, 0.0, Instant::now());
         if let Some(bar) = &self.bar {
@@ -158,6 +159,16 @@ impl<'a> Display<'a> {
         let left = elapsed.as_secs_f64() / done as f64 * start.steps.saturating_sub(step) as f64;
         (elapsed > Duration::from_millis(500)).then(|| duration(Duration::from_secs_f64(left.min(1e9))))
     }
+}
+
+/// Four digits: `0.001`, `3.162e-5`.
+fn rate_text(rate: f64) -> String {
+    if !(1e-4..1e3).contains(&rate) {
+        return format!("{rate:.3e}");
+    }
+    let digits = (3.0 - rate.log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{rate:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// `3/10`.
@@ -279,6 +290,14 @@ mod tests {
         for (seconds, text) in [(0.25, "0.2 s"), (59.9, "59 s"), (125.0, "2 min 05 s"), (7_320.0, "2 h 02 min")] {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
+    }
+
+    #[test]
+    fn rates_have_four_digits() {
+        for (rate, text) in [(1e-3, "0.001"), (0.1, "0.1"), (1.0, "1"), (100.0, "100"), (0.012_345, "0.01235")] {
+            assert_eq!(rate_text(rate), text);
+        }
+        assert_eq!(rate_text(3.162_3e-5), "3.162e-5");
     }
 
     #[test]
