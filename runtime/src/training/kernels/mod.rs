@@ -148,8 +148,13 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
         Op::LogSoftmax(spec) => Box::new(softmax::Softmax::new(spec.dim, true, layer)),
         Op::Dropout(spec) => Box::new(dropout::Dropout::new(spec, layer, memory)),
         Op::Prelu(_) => Box::new(prelu::Prelu::new(layer, memory)?),
-        op if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::forward(layer)?),
-        op => return Err(layer.error(&format!("there is no training kernel for {}", op.name()))),
+        Op::Relu(_) | Op::Relu6(_) | Op::LeakyRelu(_) | Op::Elu(_) | Op::Silu(_) | Op::Gelu(_) | Op::Sigmoid(_) => {
+            Box::new(activation::forward(layer)?)
+        }
+        Op::HardSigmoid(_) | Op::HardSwish(_) | Op::Tanh(_) => Box::new(activation::forward(layer)?),
+        Op::Flatten(_) | Op::Reshape(_) | Op::Identity(_) => {
+            return Err(layer.error("it changes nothing but the shape, so it needs no kernel"));
+        }
     })
 }
 
