@@ -251,7 +251,6 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--data", "imagenet"], "there are no data `imagenet`"),
         (&["--rate", "0"], "`--rate 0`: the learning rate must be a number above 0"),
         (&["--rate", "-1"], "`--rate -1`: the learning rate must be a number above 0"),
-        (&["--rate", "1e38", "--optimizer", "sgd"], "not finite in step"),
         (&["--optimizer", "adma"], "there is no optimizer `adma`"),
         (&["--transforms", "blur(3)"], "there is no transform `blur`"),
         (&["--batch", "0"], "`--batch 0`: `batch` is 0"),
@@ -262,6 +261,7 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--weights", "file"], "file"),
         (&["--resume", "file"], "is no run that can go on"),
         (&["--resume"], "has no run of `tiny.cnn` to go on with"),
+        (&["--rate", "1e38", "--optimizer", "sgd"], "not finite in step"),
     ] {
         let text = workspace.refuses(&[&["train", "tiny.cnn"], args].concat());
         assert!(text.contains(message), "{args:?}: {text}");

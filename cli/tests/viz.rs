@@ -88,12 +88,12 @@ fn every_picture_is_drawn() {
     let of_weights = |command, more: &[&'static str]| [&["viz", command][..], &weights, more].concat();
     let features = ["viz", "features", "runs/tiny", "--image", "photo.png"];
     for (args, said, images, dots, words) in [
-        (vec!["viz", "curves", "runs/tiny"], "curves.svg: loss and accuracy of tiny\n", 0, 10, ">validation<"),
+        (vec!["viz", "curves", "runs/tiny"], "curves.svg: loss and accuracy of tiny\n", 0, 8, ">validation<"),
         (
             vec!["viz", "curves", "runs/tiny", "runs/tiny/metrics.jsonl", "--steps", "--title", "Two", "-o", "two.svg"],
             "two.svg: loss and accuracy of 2 runs\n",
             0,
-            20,
+            16,
             ">Two<",
         ),
         (vec!["viz", "confusion", "runs/tiny"], "confusion.svg: ", 0, 0, "of 24 examples right<"),
@@ -106,15 +106,15 @@ fn every_picture_is_drawn() {
             0,
             "a row for each filter",
         ),
-        (features.to_vec(), "features.svg: what `c1` makes of photo.png\n", 5, 0, ">c1, 4×8×8<"),
+        (features.to_vec(), "features.svg: the values of `c1` for photo.png\n", 5, 0, ">c1, 4×8×8<"),
         (
             [&features[..], &["--layer", "stage", "--layer", "f1", "--layer", "logits"]].concat(),
-            "features.svg: what `stage`, `f1`, `logits` makes of photo.png\n",
+            "features.svg: the values of `stage`, `f1`, `logits` for photo.png\n",
             9,
             0,
             ">stage, 6×2×2<",
         ),
-        (vec!["viz", "tsne", "runs/tiny"], "tsne.svg: 24 examples by the 5 values of `1`\n", 0, 24, "24 examples"),
+        (vec!["viz", "tsne", "runs/tiny"], "tsne.svg: 24 examples by the 5 values before `fc`\n", 0, 24, "24 examples"),
         (
             of_weights("tsne", &["--data", "mnist:digits", "--count", "9", "--layer", "c1", "--perplexity", "2"]),
             "tsne.svg: 9 examples by the 256 values of `c1`\n",

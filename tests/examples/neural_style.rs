@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p cnn-tests --example neural_style -- [--content FILE] [--style FILE] [--weights FILE] [--size 64]
-//!     [--steps 30] [--rate 0.05] [--style-weight 1000] [--seed 0] [-o neural_style.png]
+//!     [--steps 30] [--rate 0.1] [--style-weight 1000] [--seed 0] [-o neural_style.png]
 //! ```
 //!
 //! Without pictures it draws two; without weights, which are VGG-16's under torchvision's names, they are random, which gives
@@ -292,7 +292,7 @@ impl Args {
             weights: None,
             size: 64,
             steps: 30,
-            rate: 0.05,
+            rate: 0.1,
             style_weight: 1000.0,
             seed: 0,
             output: "neural_style.png".into(),
@@ -351,8 +351,7 @@ mod tests {
             let found = (loss_at(step) - loss_at(-step)) / (2.0 * step);
             let expected: f64 =
                 gradient.data().iter().zip(direction).map(|(g, d)| f64::from(g * d)).sum::<f64>() / length;
-            println!("{found} {expected} {norm}");
-            assert!((found - expected).abs() < 0.01 * norm, "{found}, not {expected}");
+            assert!((found - expected).abs() < 0.002 * norm, "{found}, not {expected}");
         }
     }
 
@@ -368,7 +367,6 @@ mod tests {
             keep_visible(&mut image);
         }
         let last = transfer.step(&image).unwrap().0;
-        println!("{first} {last}");
         assert!(last < 0.5 * first, "{first} {last}");
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Display<'a> {
         if stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(start.steps_per_epoch), ProgressDrawTarget::stderr());
             // The template is fixed, and right.
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {msg}");
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {wide_msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("━╸─"));
             self.bar = Some(bar);
@@ -66,6 +66,8 @@ impl<'a> Display<'a> {
         let Some(start) = &self.start else { return };
         let (per_epoch, is_last) = (start.steps_per_epoch.max(1), step.epoch.fract() == 0.0);
         let position = if is_last { per_epoch } else { (step.step - 1) % per_epoch + 1 };
+        // The last epoch of a run of so many steps may be cut short.
+        let of_epoch = per_epoch.min(start.steps.saturating_sub(step.step - position)).max(position);
         self.steps += 1;
         let share = 1.0 / self.steps as f64;
         self.loss += share * (step.loss - self.loss);
@@ -87,10 +89,11 @@ impl<'a> Display<'a> {
             Some(bar) => {
                 bar.set_prefix(epoch);
                 bar.set_message(if is_last && start.validation > 0 { "validating".into() } else { text });
+                bar.set_length(of_epoch);
                 bar.set_position(position);
             }
             None if self.last_line.elapsed() >= BETWEEN_LINES => {
-                self.print(&format!("{epoch}  step {}  {text}", of(position, Some(per_epoch))));
+                self.print(&format!("{epoch}  step {}  {text}", of(position, Some(of_epoch))));
                 self.last_line = Instant::now();
             }
             None => {}

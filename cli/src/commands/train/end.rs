@@ -8,7 +8,7 @@ use crate::number::{grouped, percent};
 use crate::output::write_file;
 use crate::predictions::scores_output;
 use crate::trained::Trained;
-use cnn_train::{Ended, Metric, Outcome, plot};
+use cnn_train::{Ended, Length, Metric, Outcome, plot};
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::path::Path;
@@ -73,14 +73,17 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
     }
     let Some(best) = &outcome.best else { return text };
     let model = model_words(job);
+    let longer = match job.recipe.length {
+        Length::Epochs(epochs) => format!("--epochs {}", epochs.saturating_mul(2)),
+        Length::Steps(steps) => format!("--steps {}", steps.saturating_mul(2)),
+    };
     let weights = quoted(&best.to_string_lossy());
     let _ = writeln!(
         text,
         "\nto evaluate: cnn eval {model} --weights {weights} --data {}\nto predict:  cnn predict {model} --weights {weights} \
-         PICTURE\nto train on: {} --epochs {}",
+         PICTURE\nto train on: {} {longer}",
         quoted(&job.source.data),
         job.resuming(),
-        (progress.epoch as u64).max(1) * 2,
     );
     text
 }

@@ -39,7 +39,7 @@ pub fn run(args: &Features, format: MessageFormat) -> Result<(), Failure> {
     }
     let drawing = plot::features(&format!("What {} makes of {name}", network.name), &maps).map_err(Failure::new)?;
     let names: Vec<String> = layers.iter().map(|(layer, _)| format!("`{layer}`")).collect();
-    save(&args.file, &drawing, &format!("what {} makes of {name}", names.join(", ")))
+    save(&args.file, &drawing, &format!("the values of {} for {name}", names.join(", ")))
 }
 
 /// The layers of these names, or the first convolution.

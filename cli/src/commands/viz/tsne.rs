@@ -12,12 +12,15 @@ use cnn_data::{Dataset, Random, Subset};
 use cnn_train::{TsneOptions, plot, tsne};
 use std::sync::Arc;
 
+/// What the value is called in the network that is run.
+const OUTPUT: &str = "values";
+
 /// Draws examples on a plane, by the values that a layer has for them.
 pub fn run(args: &Tsne, format: MessageFormat) -> Result<(), Failure> {
     let source = Source::open(&args.trained, format)?;
     let network = &source.network;
-    let (name, value) = match &args.layer {
-        Some(name) => (name.clone(), values::find(network, name)?),
+    let (place, value) = match &args.layer {
+        Some(name) => (format!("of `{name}`"), values::find(network, name)?),
         None => before_classifier(network)?,
     };
     let transforms = source.transforms(args.examples.transforms.as_deref())?;
@@ -29,26 +32,29 @@ pub fn run(args: &Tsne, format: MessageFormat) -> Result<(), Failure> {
         let text = format!("there is no memory for {} examples of {width} values: lower `--count`", dataset.len());
         Failure::Message(text)
     })?;
-    let tapped = with_outputs(network, &[(name.clone(), value)]);
+    let tapped = with_outputs(network, &[(OUTPUT.to_owned(), value)]);
     let mut session = Session::from_network(&tapped, &source.trained.weights, &CompileOptions::default())?;
-    for_each_batch(&mut session, &name, &dataset, &transforms, BATCH, |values, of_batch| {
+    for_each_batch(&mut session, OUTPUT, &dataset, &transforms, BATCH, |values, of_batch| {
         rows.extend_from_slice(values);
         labels.extend_from_slice(of_batch);
         Ok(())
     })?;
     let options = TsneOptions { perplexity: args.perplexity, seed: args.seed, ..TsneOptions::default() };
     let places = tsne(&rows, width, &options).map_err(Failure::new)?;
-    let title = format!("{}: {} examples by {name} (t-SNE)", network.name, labels.len());
+    let title = format!("{}: {} examples by the values {} (t-SNE)", network.name, labels.len(), place.replace('`', ""));
     let picture = plot::scatter(&title, &places, &labels, dataset.classes()).map_err(Failure::new)?;
-    save(&args.file, &picture, &format!("{} examples by the {width} values of `{name}`", labels.len()))
+    save(&args.file, &picture, &format!("{} examples by the {width} values {place}", labels.len()))
 }
 
 /// The input of the last dense layer.
 fn before_classifier(network: &Network) -> Result<(String, ValueId), Failure> {
-    let dense = |layer: &&cnn::Layer| matches!(layer.op, Op::Dense(_)) && !layer.train_only;
-    let value = network.layers.iter().rfind(dense).and_then(|layer| layer.inputs.first().copied());
-    let made = value.and_then(|value| Some((network.path(network.producer(value)?), value)));
-    made.ok_or_else(|| {
+    let dense = |layer: &usize| matches!(network.layers[*layer].op, Op::Dense(_)) && !network.layers[*layer].train_only;
+    let last = (0..network.layers.len()).rfind(dense);
+    let value = last.and_then(|layer| Some((layer, *network.layers[layer].inputs.first()?)));
+    // An input of the network is no layer's value.
+    let value = value.filter(|(_, value)| network.producer(*value).is_some());
+    let found = value.map(|(layer, value)| (format!("before `{}`", network.path(layer)), value));
+    found.ok_or_else(|| {
         Failure::Message(format!("`{}` has no dense layer behind others: name a layer with `--layer`", network.name))
     })
 }
