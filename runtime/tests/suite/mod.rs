@@ -3,7 +3,7 @@
 //! The right output is written down where a number is published, and computed by [`oracle`] elsewhere.
 
 // Each test program uses a part of the suite, and a test may panic.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 mod activations;
 pub mod adversarial;
