@@ -64,7 +64,7 @@ pub enum Command {
     /// Draw the network, or print the Luminal graph before and after compilation
     Graph(Graph),
     /// Train a network
-    Train(Train),
+    Train(Box<Train>),
     /// Say how well weights classify labelled pictures
     Eval(Eval),
     /// Look for a learning rate
