@@ -130,21 +130,21 @@ fn table(points: &[Point]) -> String {
 }
 
 fn chart(network: &str, points: &[Point], suggested: Option<Point>) -> Chart {
+    // The end, where the loss explodes, would press all else flat: it is a gap.
+    let most = 2.0 * points.first().map_or(1.0, |point| point.loss).max(f64::MIN_POSITIVE);
+    let shown = |value: f64| if value <= most { value } else { f64::NAN };
     let series = |index, value: fn(&Point) -> f64, dashed| Series {
-        points: points.iter().map(|point| [point.rate, value(point)]).collect(),
+        points: points.iter().map(|point| [point.rate, shown(value(point))]).collect(),
         colour: Colour::of(index, 2),
         dashed,
     };
     let legend = |index, name: &str, dashed| Legend { name: name.into(), colour: Colour::of(index, 2), dashed };
-    // The end, where the loss explodes, would press all else flat.
-    let start = points.first().map_or(1.0, |point| point.loss);
     Chart {
         title: format!("{network}: loss against learning rate"),
         panels: vec![Panel {
             title: "loss".into(),
             x: "learning rate".into(),
             log_x: true,
-            limits: Some([0.0, 2.0 * start.max(f64::MIN_POSITIVE)]),
             series: vec![series(1, |point| point.loss, true), series(0, |point| point.smoothed, false)],
             mark: suggested.map(|point| (point.rate, rounded(point.rate))),
             ..Panel::default()

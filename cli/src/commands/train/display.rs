@@ -108,7 +108,7 @@ impl<'a> Display<'a> {
                 format!("{:>17}{accuracy}", format!("{name} loss"))
             };
             let validation = epoch.validation.map_or_else(String::new, |_| part("validation"));
-            self.print(&format!("\n{:>9}{}{validation}{:>11}{:>10}", "epoch", part("training"), "rate", "time"));
+            self.print(&format!("\n{:>9}{}{validation}{:>11}{:>13}", "epoch", part("training"), "rate", "time"));
             self.has_heading = true;
         }
         let score = |score: &Score| {
@@ -120,7 +120,7 @@ impl<'a> Display<'a> {
         let time = duration(Duration::from_secs_f64(epoch.seconds.max(0.0)));
         let best = if epoch.is_best { "  best" } else { "" };
         let line =
-            format!("{number:>9}{}{validation}{:>11}{time:>10}{best}", score(&epoch.train), rate_text(epoch.rate));
+            format!("{number:>9}{}{validation}{:>11}{time:>13}{best}", score(&epoch.train), rate_text(epoch.rate));
         self.print(&line);
         (self.steps, self.loss, self.accuracy, self.last_line) = (0, 0.0, 0.0, Instant::now());
         if let Some(bar) = &self.bar {
@@ -272,7 +272,8 @@ fn examples_text(count: usize) -> String {
     if count == 1 { format!("{text} example") } else { format!("{text} examples") }
 }
 
-fn several(count: u64, what: &str) -> String {
+/// `1 step`, `1 200 steps`.
+pub fn several(count: u64, what: &str) -> String {
     let plural = if what.ends_with('s') { "es" } else { "s" };
     format!("{} {what}{}", grouped(count.into()), if count == 1 { "" } else { plural })
 }

@@ -1,6 +1,6 @@
 //! What is left to do and to say when a run is over.
 
-use super::display::duration;
+use super::display::{duration, several};
 use super::job::{Job, quoted};
 use crate::evaluation::Judged;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
         Ended::NoBetter => format!("ended early, no better for {} epochs:", progress.no_better),
         _ => "finished:".to_owned(),
     };
-    let mut text = format!("\n{why} {} steps in {time}", grouped(progress.step.into()));
+    let mut text = format!("\n{why} {} in {time}", several(progress.step, "step"));
     if let Some(best) = progress.best {
         let on = if outcome.validation.is_some() { "validation" } else { "training" };
         let value = match job.recipe.best {
