@@ -112,17 +112,19 @@ impl Case {
     /// The output of some examples, in float64.
     fn solve(&self, inputs: &[&[f32]], parameters: &[Vec<f32>], batch: usize) -> Vec<f64> {
         let shape = self.output_shape();
+        let exact: Vec<Vec<f64>> =
+            parameters.iter().map(|values| values.iter().map(|&v| f64::from(v)).collect()).collect();
         let mut output: Vec<f64> = match &self.op {
             Op::BatchNorm(spec) => batch_norm(spec, inputs[0], parameters, &self.shapes[0]),
             op => (0..batch)
                 .flat_map(|example| {
                     let of = |(x, s): (&&[f32], &Vec<usize>)| {
                         let elements = s.iter().product::<usize>();
-                        x[example * elements..(example + 1) * elements].to_vec()
+                        x[example * elements..(example + 1) * elements].iter().map(|&v| f64::from(v)).collect()
                     };
-                    let parts: Vec<Vec<f32>> = inputs.iter().zip(&self.shapes).map(of).collect();
+                    let parts: Vec<Vec<f64>> = inputs.iter().zip(&self.shapes).map(of).collect();
                     let views: Vec<_> = self.shapes.iter().zip(&parts).map(|(s, x)| (&s[..], &x[..])).collect();
-                    suite::solve(op, &views, parameters, &shape)
+                    suite::solve(op, &views, &exact, &shape)
                 })
                 .collect(),
         };

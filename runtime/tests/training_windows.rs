@@ -95,13 +95,15 @@ impl Case {
 
     /// The loss of one example.
     fn loss(&self, example: usize, inputs: &[Vec<f32>], parameters: &[Vec<f32>]) -> f64 {
-        let part = |data: &[f32], size: usize| data[example * size..(example + 1) * size].to_vec();
-        let parts: Vec<Vec<f32>> =
+        let exact = |data: &[f32]| data.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+        let part = |data: &[f32], size: usize| exact(&data[example * size..(example + 1) * size]);
+        let parts: Vec<Vec<f64>> =
             self.shapes.iter().zip(inputs).map(|(shape, data)| part(data, shape.iter().product())).collect();
         let views: Vec<_> = self.shapes.iter().zip(&parts).map(|(shape, data)| (&shape[..], &data[..])).collect();
-        let output = oracle::solve(&self.problem.op, &views, parameters, &self.problem.output_shape[1..]);
+        let parameters: Vec<Vec<f64>> = parameters.iter().map(|values| exact(values)).collect();
+        let output = oracle::solve(&self.problem.op, &views, &parameters, &self.problem.output_shape[1..]);
         let factors = part(&self.factors, output.len());
-        output.iter().zip(&factors).map(|(y, f)| y * f64::from(*f)).sum()
+        output.iter().zip(&factors).map(|(y, f)| y * f).sum()
     }
 
     /// How much the loss of the first examples changes when inputs and parameters move along these directions.
