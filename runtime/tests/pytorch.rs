@@ -8,7 +8,8 @@ mod suite;
 
 use cnn_ir::ops::OPS;
 use cnn_ir::{Args, Fault, Kind, Op, OpDef, Shape, Value, codes};
-use cnn_runtime::{CompileOptions, Isa, LuminalBuilder, Reference, Session, Tensor};
+use cnn_runtime::training::StepSettings;
+use cnn_runtime::{CompileOptions, Error, Isa, LuminalBuilder, Reference, Session, Tensor};
 use serde_json::{Value as Json, json};
 use suite::{Problem, formula};
 
@@ -114,6 +115,76 @@ fn errors(case: &Json) -> Vec<String> {
 fn ops_mean_what_pytorch_means() {
     let table = table();
     let wrong: Vec<String> = table.iter().flat_map(errors).collect();
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is wrong with a gradient. Of a short one PyTorch's numbers are all elements, of a long one the norm and a sample.
+fn gradient_error(right: &Json, found: &[f32]) -> Option<String> {
+    let elements: Vec<(usize, f64)> = match right.get("samples") {
+        Some(samples) => {
+            array(samples).iter().map(|pair| (pair[0].as_u64().unwrap() as usize, number(&pair[1]))).collect()
+        }
+        None => array(right).iter().map(number).enumerate().collect(),
+    };
+    let norm_of = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let found_norm = norm_of(&mut found.iter().map(|&v| f64::from(v)));
+    let norm = match right.get("norm") {
+        Some(norm) => number(norm),
+        None if elements.len() != found.len() => {
+            return Some(format!("{} elements, not {}", found.len(), elements.len()));
+        }
+        None => norm_of(&mut elements.iter().map(|&(_, v)| v)),
+    };
+    // Where nearly all cancels, rounding is of what was there before.
+    let usual = (norm / (found.len() as f64).sqrt()).max(0.01);
+    let is_off = |found: f64, right: f64, usual: f64| !((found - right).abs() <= 1e-4 * right.abs().max(usual));
+    if is_off(found_norm, norm, usual * (found.len() as f64).sqrt()) {
+        return Some(format!("the norm is {found_norm}, not {norm}"));
+    }
+    let wrong = elements.into_iter().find(|&(i, right)| is_off(found[i].into(), right, usual));
+    wrong.map(|(i, right)| format!("element {i} is {}, not {right}", found[i]))
+}
+
+/// Compares the gradients of a case: how many tensors there were, and what is wrong. In sessions of training, batch norm
+/// normalises by the batch, which has its own numbers, and dropout is not PyTorch's at inference; `special` inputs lie on
+/// kinks.
+fn check_gradients(case: &Json, isa: Isa, wrong: &mut Vec<String>) -> Result<usize, Error> {
+    let problem = problem(case).unwrap();
+    let right = if case["op"] == "batch_norm" { &case["training"] } else { case };
+    let drops_out = matches!(&problem.op, Op::Dropout(spec) if spec.p > 0.0);
+    if right.get("gradients").is_none() || case.get("special").is_some() || drops_out {
+        return Ok(0);
+    }
+    let dy = formula::values("dy", problem.output_shape.iter().product()).iter().map(|&v| v as f32).collect();
+    let dy = Tensor::new(&problem.output_shape, dy)?;
+    let mut session = suite::training::session(&problem, isa)?;
+    session.step(&problem.inputs(), &[&dy], &StepSettings { updates: false, ..Default::default() })?;
+    let mut checks = Vec::new();
+    for (i, right) in array(&right["gradients"]["inputs"]).iter().enumerate() {
+        let name = format!("gradient of x{i}");
+        checks.push((gradient_error(right, session.output(&name).unwrap().data()), name));
+    }
+    for (tensor, gradient) in problem.op.parameters().iter().zip(array(&right["gradients"]["parameters"])) {
+        let name = format!("layer.{}", tensor.name);
+        let error = match session.gradient(&name) {
+            Some(found) => gradient_error(gradient, found),
+            None => gradient_error(&right[tensor.name], session.parameter(&name).unwrap()),
+        };
+        checks.push((error, name));
+    }
+    let count = checks.len();
+    let errors = checks.into_iter().filter_map(|(error, name)| Some((error?, name)));
+    wrong.extend(errors.map(|(error, name)| format!("{isa}: {}, {name}: {error}", problem.name)));
+    Ok(count)
+}
+
+#[test]
+fn gradients_are_pytorchs() {
+    let (table, mut wrong) = (table(), Vec::new());
+    for isa in Isa::available() {
+        let compared: usize = table.iter().map(|case| check_gradients(case, isa, &mut wrong).unwrap()).sum();
+        assert!(compared > table.len(), "{isa}: only {compared} tensors are compared");
+    }
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -112,19 +112,19 @@ impl Case {
     /// The output of some examples, in float64.
     fn solve(&self, inputs: &[&[f32]], parameters: &[Vec<f32>], batch: usize) -> Vec<f64> {
         let shape = self.output_shape();
-        let exact: Vec<Vec<f64>> =
-            parameters.iter().map(|values| values.iter().map(|&v| f64::from(v)).collect()).collect();
         let mut output: Vec<f64> = match &self.op {
             Op::BatchNorm(spec) => batch_norm(spec, inputs[0], parameters, &self.shapes[0]),
             op => (0..batch)
                 .flat_map(|example| {
+                    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
                     let of = |(x, s): (&&[f32], &Vec<usize>)| {
                         let elements = s.iter().product::<usize>();
-                        x[example * elements..(example + 1) * elements].iter().map(|&v| f64::from(v)).collect()
+                        wide(&x[example * elements..(example + 1) * elements])
                     };
                     let parts: Vec<Vec<f64>> = inputs.iter().zip(&self.shapes).map(of).collect();
                     let views: Vec<_> = self.shapes.iter().zip(&parts).map(|(s, x)| (&s[..], &x[..])).collect();
-                    suite::solve(op, &views, &exact, &shape)
+                    let parameters: Vec<Vec<f64>> = parameters.iter().map(|p| wide(p)).collect();
+                    suite::oracle::solve(op, &views, &parameters, &shape)
                 })
                 .collect(),
         };

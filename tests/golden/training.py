@@ -3,10 +3,10 @@
 Usage: python training.py OUT_DIR [NAME ...]      (needs: pip install torch numpy efficientnet-lite-pytorch==0.1.0; the
 latter with --no-deps)
 
-Parameters come from the formula of generate.py (for EfficientNet-Lite0 keyed by its names, as in efficientnet_lite0.py),
-rounded to float32; so does the input of BATCH examples (see below). Labels are 3·i modulo the classes. The networks are
-in training mode; dropout and stochastic depth have the probability 0, so that nothing is random. The momentum of batch
-norms is PyTorch's default, 0.1. The loss is the mean cross-entropy of the logits.
+Parameters come from the formula of generate.py (for EfficientNet-Lite0 keyed by its names, as in
+efficientnet_lite0.py), rounded to float32; so does the input of BATCH examples. Labels are 3·i modulo the classes. The
+networks are in training mode; dropout and stochastic depth have the probability 0, so that nothing is random. The
+momentum of batch norms is PyTorch's default, 0.1. The loss is the mean cross-entropy of the logits.
 
 One line of JSON per network: the loss; the norm of the gradient of all parameters together; the gradient of the input;
 of every parameter, in data-flow order, the norm of its gradient and of what one step changes, once of SGD (learning rate
@@ -18,11 +18,14 @@ the tensor: Adam's first step is nearly the gradient's sign, which says nothing 
 `vanishing` parameters have no gradient but rounding, such as the bias of a convolution before a batch norm: their norm
 is below VANISHING of all. They have no samples.
 
-Kinks: where the input of a ReLU or the difference of two candidates of a maximum is nearly 0, float32 may take the
-other side, and gradients jump: one of twelve million such elements changes VGG's by a thousandth. So the input is the
-first of `input`, `input 1`, ... (`input_key`) on which PyTorch's own float32 is within SMOOTH of float64, three times,
-twice with noise in the last place of the input; after TRIES, the best. `float32_error` is how far it is off there: the
-largest error of a norm, relative, and of a sample, relative to the larger of the element and the rms of its tensor.
+Kinks: where the input of a ReLU is nearly 0, or two candidates of a maximum are nearly equal, float32 may take the
+other side, and gradients jump: one of twelve million such elements changes VGG's by a thousandth. So where PyTorch's
+own float32 is not within SMOOTH of float64, three times, twice with noise in the last place of the input, parameters
+are moved a little before anything is computed: the bias before a ReLU, one weight of the convolution before a
+maximum, of each channel that has an element nearer to its kink than MARGIN times the rms. `moved` has them: flat
+index and value. `float32_error` is how far float32 is off in the end: the largest error of a norm, relative, and of a
+sample, relative to the larger of the element and the rms of its tensor. A norm below LEAST of all is what is left of
+larger terms, as with the scale of a norm before others: there the error is relative to LEAST.
 """
 import json
 import math
@@ -38,8 +41,10 @@ from generate import NETS, NORMS, fill, values
 
 BATCH = 4
 VANISHING = 1e-10
-SMOOTH = 2e-5
-TRIES = 3
+LEAST = 3e-3
+SMOOTH = 5e-5
+MARGIN = 1e-5
+KINKS = {nn.ReLU: [0.0], nn.ReLU6: [0.0, 6.0]}
 OPTIMIZERS = {"sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9), "adam": lambda p: torch.optim.Adam(p, lr=1e-3)}
 
 
@@ -105,8 +110,9 @@ def off(expected, actual):
     for name, gradient in expected.items():
         norm, near, flat = float(gradient.norm()), actual[name].double().flatten(), gradient.flatten()
         if norm >= VANISHING * total:
-            errors.append(abs(float(near.norm()) - norm) / norm)
-            rms = norm / math.sqrt(len(flat))
+            usual = max(norm, LEAST * total)
+            errors.append(abs(float(near.norm()) - norm) / usual)
+            rms = usual / math.sqrt(len(flat))
             errors += [abs(float(near[i] - flat[i])) / max(abs(float(flat[i])), rms) for i in spread(flat)]
     return max(errors)
 
@@ -115,23 +121,86 @@ def norm_of(gradients):
     return math.sqrt(sum(float(gradient.norm()) ** 2 for gradient in gradients.values()))
 
 
-def smooth_input(net, shape, labels):
-    """An input of the formula on which float32 gives the gradients of float64, also with noise of its own rounding."""
-    noise, best = torch.Generator().manual_seed(0), None
-    for attempt in range(TRIES):
-        key = f"input {attempt}" if attempt else "input"
-        x = torch.from_numpy(values(key, BATCH * int(np.prod(shape))).astype(np.float32)).reshape(BATCH, *shape)
-        single = net.float()
-        near = [x, *(x * (1 + 2**-23 * torch.randn(x.shape, generator=noise)) for _ in range(2))]
-        found = [step(single, n, labels, "sgd")[2] for n in near]
-        expected = step(net.double(), x.double(), labels, "sgd")
-        error = max(off(expected[2], f) for f in found)
-        print(f"{key}: off by {error:.1e}", flush=True)
-        if best is None or error < best[0]:
-            best = error, key, x, expected
-        if error <= SMOOTH:
-            break
-    return best
+class Moved(Exception):
+    """A weight was moved: what follows is to be computed again."""
+
+
+def move_off_kinks(net, x):
+    """Moves parameters before ReLUs and maxima; gives those that were moved, by their modules and kinds."""
+    moved, before, convolution, hooks = {}, [None], [None], []
+
+    def set_to(module, kind, index, value):
+        getattr(module, kind).detach().view(-1)[index] = value
+        moved.setdefault((module, kind), {})[index] = rounded(value)
+
+    def remember(module, *_):
+        before[0] = module
+        if isinstance(module, nn.Conv2d):
+            convolution[0] = module
+
+    def relu(module, inputs):
+        channels = inputs[0].transpose(0, 1).flatten(1)
+        margin, kinks = MARGIN * float(channels.pow(2).mean().sqrt()), KINKS[type(module)]
+        shifts = torch.zeros(len(channels), dtype=channels.dtype)
+        for channel, values in enumerate(channels):
+            near = torch.cat([values[(values - kink).abs() < 1000 * margin] - kink for kink in kinks])
+            old = float(before[0].bias[channel])
+            # 0, 2, -2, 4, -4, ... margins.
+            tries = (float(np.float32(old + (k + 1) // 2 * 2 * (-1) ** k * margin)) if k else old for k in range(800))
+            new = next(new for new in tries if not len(near) or float((near + (new - old)).abs().min()) > margin)
+            if new != old:
+                shifts[channel] = new - old
+                set_to(before[0], "bias", channel, new)
+        return (inputs[0] + shifts.reshape(1, -1, *[1] * (inputs[0].dim() - 2)),)
+
+    def maximum(module, inputs):
+        margin, own = MARGIN * float(inputs[0].pow(2).mean().sqrt()), convolution[0].weight.detach()
+        shape = dict(kernel_size=module.kernel_size, stride=module.stride, padding=module.padding)
+        near = []
+        for channel in range(len(own)):
+            largest = F.unfold(inputs[0][:, channel:channel + 1], **shape).topk(2, dim=1).values
+            if bool(((largest[:, 0] > 0) & (largest[:, 0] - largest[:, 1] <= margin)).any()):
+                near.append(channel)
+        for channel in near:
+            # The middle one meets no padding.
+            index = channel * own[0].numel() + own[0, 0].numel() // 2
+            new = float(own.view(-1)[index]) + 2**-10 * float(own[channel].abs().max())
+            set_to(convolution[0], "weight", index, float(np.float32(new)))
+        if near:
+            print(f"maximum on {tuple(inputs[0].shape)}: {len(near)} channels", flush=True)
+            raise Moved
+
+    for module in net.modules():
+        if type(module) in KINKS:
+            hooks.append(module.register_forward_pre_hook(relu))
+        elif isinstance(module, nn.MaxPool2d):
+            hooks.append(module.register_forward_pre_hook(maximum))
+        elif getattr(module, "bias", None) is not None:
+            hooks.append(module.register_forward_hook(remember))
+    start = {name: tensor.clone() for name, tensor in net.state_dict().items() if "running" in name}
+    is_done = False
+    while not is_done:
+        try:
+            with torch.no_grad():
+                net(x)
+            is_done = True
+        except Moved:
+            pass
+        net.load_state_dict(start, strict=False)
+    for hook in hooks:
+        hook.remove()
+    return moved
+
+
+def float32_error(net, x, labels):
+    """How far float32 is from float64, also with noise of its own rounding."""
+    noise = torch.Generator().manual_seed(0)
+    near = [x, *(x * (1 + 2**-23 * torch.randn(x.shape, generator=noise)) for _ in range(2))]
+    found = [step(net.float(), n, labels, "sgd")[2] for n in near]
+    expected = step(net.double(), x.double(), labels, "sgd")
+    error = max(off(expected[2], f) for f in found)
+    print(f"off by {error:.1e}", flush=True)
+    return error, expected
 
 
 def golden(name, shape, net, owners):
@@ -140,13 +209,21 @@ def golden(name, shape, net, owners):
             module.p = 0.0
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = 0.1
+        if type(module) in KINKS:
+            module.inplace = False
     net.train()
     classes = owners[-1][1].weight.shape[0]
     labels = torch.arange(BATCH) * 3 % classes
-    error, key, x, (loss, input_gradient, gradients, sgd, after) = smooth_input(net, shape, labels)
+    count = BATCH * int(np.prod(shape))
+    x = torch.from_numpy(values("input", count).astype(np.float32)).reshape(BATCH, *shape)
+    moved, (error, expected) = {}, float32_error(net, x, labels)
+    if error > SMOOTH:
+        moved = move_off_kinks(net, x.double())
+        error, expected = float32_error(net, x, labels)
+    loss, input_gradient, gradients, sgd, after = expected
     adam = step(net, x.double(), labels, "adam")[3]
     total = norm_of(gradients)
-    paths = {module: path for path, module in net.named_modules()}
+    paths, names = ({module: name for name, module in list} for list in (net.named_modules(), owners))
     parameters, statistics = [], []
     for number, owner in owners:
         for kind, tensor in owner.state_dict().items():
@@ -173,7 +250,9 @@ def golden(name, shape, net, owners):
     print(f"{name:18} loss {loss:.6f}  gradient {total:.3e}  least {smallest:.1e}  vanishing "
           f"{sum(p['vanishing'] for p in parameters)} of {len(parameters)}", flush=True)
     return dict(
-        name=name, input=[BATCH, *shape], input_key=key, float32_error=float(f"{error:.1e}"), labels=labels.tolist(), loss=rounded(loss), gradient_norm=rounded(total),
+        name=name, input=[BATCH, *shape], float32_error=float(f"{error:.1e}"), labels=labels.tolist(),
+        moved={f"{names[module]}.{kind}": sorted(places.items()) for (module, kind), places in moved.items()},
+        loss=rounded(loss), gradient_norm=rounded(total),
         input_gradient=dict(norm=rounded(flat.norm()), samples=[[i, rounded(flat[i])] for i in spread(flat)]),
         parameters=parameters, statistics=statistics,
     )

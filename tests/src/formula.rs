@@ -31,18 +31,27 @@ pub fn tensor(key: &str, kind: &str, shape: &[usize]) -> Vec<f32> {
     values.into_iter().map(|value| scaled(value) as f32).collect()
 }
 
-/// Every parameter of a network, with the key `<layer>.<kind>`: layers that own tensors, counted from 0.
-pub fn parameters<'a>(list: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Vec<(&'a str, &'a [usize], Vec<f32>)> {
+/// The keys `<layer>.<kind>` of a network's parameters: layers that own tensors, counted from 0.
+pub fn keys<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let (mut layer, mut owner) = (0, None);
-    list.into_iter()
-        .map(|(name, shape)| {
-            let (path, kind) = name.rsplit_once('.').unwrap_or(("", name));
-            if owner.replace(path).is_some_and(|last| last != path) {
-                layer += 1;
-            }
-            (name, shape, tensor(&format!("{layer}.{kind}"), kind, shape))
-        })
-        .collect()
+    let key = |name: &'a str| {
+        let (path, kind) = name.rsplit_once('.').unwrap_or(("", name));
+        if owner.replace(path).is_some_and(|last| last != path) {
+            layer += 1;
+        }
+        format!("{layer}.{kind}")
+    };
+    names.into_iter().map(key).collect()
+}
+
+/// Every parameter of a network, by its key.
+pub fn parameters<'a>(list: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Vec<(&'a str, &'a [usize], Vec<f32>)> {
+    let list: Vec<_> = list.into_iter().collect();
+    let keys = keys(list.iter().map(|(name, _)| *name));
+    let values = |(key, (name, shape)): (String, (&'a str, &'a [usize]))| {
+        (name, shape, tensor(&key, key.rsplit('.').next().unwrap_or_default(), shape))
+    };
+    keys.into_iter().zip(list).map(values).collect()
 }
 
 /// An input of this shape, batch first.

@@ -5,13 +5,11 @@
 #![allow(clippy::unwrap_used)]
 
 use cnn::{CompileOptions, LayerGraph, Network, Session, Tensor, Weights};
-use cnn_dsl::Settings;
 use cnn_runtime::Reference;
 use cnn_tests::formula;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// A file of `tests/golden`.
 #[derive(Deserialize)]
@@ -24,20 +22,8 @@ struct Golden {
     tensors: Option<BTreeMap<String, Vec<usize>>>,
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A shipped model, interpreted.
-fn network(file: &str, model: &str) -> Network {
-    let sources = cnn_codegen::read_source(&root().join("models").join(file), file).unwrap().sources;
-    let compilation = cnn_dsl::compile(&sources, &Settings::default());
-    assert!(compilation.diagnostics.is_empty(), "{:?}", compilation.diagnostics);
-    compilation.models.into_iter().find(|network| network.name == model).unwrap()
-}
-
 fn golden(name: &str) -> Golden {
-    let path = root().join("tests/golden").join(name).with_extension("json");
+    let path = cnn_tests::root().join("tests/golden").join(name).with_extension("json");
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -68,7 +54,7 @@ fn error(actual: &[f32], expected: &[f64]) -> f64 {
 
 /// Compares a network on the engine: an example alone, and two at once (the same one twice where there is only one).
 fn check(file: &str, model: &str, name: &str, tolerance: f64) {
-    let (network, golden) = (network(file, model), golden(name));
+    let (network, golden) = (cnn_tests::network(file, model).unwrap(), golden(name));
     assert_eq!(network.cost().params, golden.parameters);
     if let Some(macs) = golden.macs {
         assert_eq!(network.cost().macs, macs);
@@ -90,7 +76,7 @@ fn check(file: &str, model: &str, name: &str, tolerance: f64) {
 
 /// Compares a network on the Luminal reference.
 fn check_reference(file: &str, model: &str, name: &str, tolerance: f64) {
-    let (network, golden) = (network(file, model), golden(name));
+    let (network, golden) = (cnn_tests::network(file, model).unwrap(), golden(name));
     let graph = LayerGraph::from_network(&network).unwrap();
     let mut reference = Reference::new(graph, &weights(&network, &golden)).unwrap();
     let outputs = reference.run(&[&cnn_tests::golden_input(&golden.input).unwrap()]).unwrap();

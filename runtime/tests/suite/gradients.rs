@@ -102,7 +102,7 @@ impl Gradients {
 }
 
 /// Every problem that has gradients, its inputs [`apart`]; batch norm twice, at inference and in training. Layers of
-/// somebody's own have none; dropout in training has its own test.
+/// somebody's own have none; dropout in training is tested with the kernels.
 pub fn problems() -> Vec<(Problem, bool)> {
     let mut problems = Vec::new();
     for problem in super::problems() {
@@ -204,13 +204,13 @@ impl<'a> Function<'a> {
     /// All elements of a short tensor; of a long one a sample, and some directions of all.
     fn checks(&mut self, of: Of) -> Vec<Check> {
         let len = self.tensor(of).len();
-        let elements: Vec<usize> = if len <= 64 {
+        let elements: Vec<usize> = if len <= 128 {
             (0..len).collect()
         } else {
-            let places = formula::values("sample", 32).into_iter().enumerate();
-            places.map(|(i, v)| ((i as f64 + (v + 1.0) / 2.0) / 32.0 * len as f64) as usize).collect()
+            let places = formula::values("sample", 16).into_iter().enumerate();
+            places.map(|(i, v)| ((i as f64 + (v + 1.0) / 2.0) / 16.0 * len as f64) as usize).collect()
         };
-        let directions = if len <= 64 { 0 } else { 4 };
+        let directions = if len <= 128 { 0 } else { 3 };
         let elements = elements.into_iter().map(Direction::Element);
         let directions = (0..directions).map(|i| Direction::Formula(format!("direction {i}")));
         let mut checks: Vec<Check> = elements.chain(directions).map(|direction| self.check(of, direction)).collect();

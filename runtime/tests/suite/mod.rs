@@ -28,7 +28,6 @@ pub mod training;
 
 use cnn_ir::{BuildError, Builder, Op, Shape};
 use cnn_runtime::{Tensor, Weights};
-pub use oracle::solve;
 
 /// One op applied to one input, or to several.
 #[derive(Debug, Clone)]

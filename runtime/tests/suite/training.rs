@@ -30,7 +30,7 @@ pub fn session(problem: &Problem, isa: Isa) -> Result<TrainingSession, Error> {
     let options = TrainingOptions {
         losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Product) }],
         gradients: (0..problem.inputs.len()).map(|i| format!("x{i}")).collect(),
-        compile: CompileOptions { isa: Some(isa), ..CompileOptions::default() },
+        compile: CompileOptions { isa: Some(isa), threads: Some(1), ..CompileOptions::default() },
         ..TrainingOptions::default()
     };
     TrainingSession::new(&network.finish()?, &problem.weights(), &options)
