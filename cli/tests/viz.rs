@@ -115,7 +115,13 @@ fn every_picture_is_drawn() {
             0,
             ">stage, 6×2×2<",
         ),
-        (vec!["viz", "tsne", "runs/tiny"], "tsne.svg: 24 examples by the 5 values before `fc`\n", 0, 24 + 3, "24 examples"),
+        (
+            vec!["viz", "tsne", "runs/tiny"],
+            "tsne.svg: 24 examples by the 5 values before `fc`\n",
+            0,
+            24 + 3,
+            "24 examples",
+        ),
         (
             of_weights("tsne", &["--data", "mnist:digits", "--count", "9", "--layer", "c1", "--perplexity", "2"]),
             "tsne.svg: 9 examples by the 256 values of `c1`\n",
