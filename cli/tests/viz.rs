@@ -87,6 +87,7 @@ fn every_picture_is_drawn() {
     let weights = ["tiny.cnn", "--model", "Tiny", "--weights", "runs/tiny/best.safetensors"];
     let of_weights = |command, more: &[&'static str]| [&["viz", command][..], &weights, more].concat();
     let features = ["viz", "features", "runs/tiny", "--image", "photo.png"];
+    // Of t-SNE there is a dot for each example, and one for each class.
     for (args, said, images, dots, words) in [
         (vec!["viz", "curves", "runs/tiny"], "curves.svg: loss and accuracy of tiny\n", 0, 8, ">validation<"),
         (
@@ -114,12 +115,18 @@ fn every_picture_is_drawn() {
             0,
             ">stage, 6×2×2<",
         ),
-        (vec!["viz", "tsne", "runs/tiny"], "tsne.svg: 24 examples by the 5 values before `fc`\n", 0, 24, "24 examples"),
+        (
+            vec!["viz", "tsne", "runs/tiny"],
+            "tsne.svg: 24 examples by the 5 values before `fc`\n",
+            0,
+            24 + 3,
+            "24 examples",
+        ),
         (
             of_weights("tsne", &["--data", "mnist:digits", "--count", "9", "--layer", "c1", "--perplexity", "2"]),
             "tsne.svg: 9 examples by the 256 values of `c1`\n",
             0,
-            9,
+            9 + 3,
             ">2<",
         ),
     ] {
