@@ -108,7 +108,7 @@ impl Errors {
         let error = (found - right).abs() / allowed;
         self.largest = self.largest.max(error);
         // NaN is wrong, too.
-        if !(error <= 1.0) {
+        if error > 1.0 || error.is_nan() {
             self.wrong.push(format!("{} is {found:e}, not {right:e}", what()));
         }
     }
