@@ -137,7 +137,10 @@ fn gradient_error(right: &Json, found: &[f32]) -> Option<String> {
     };
     // Where nearly all cancels, rounding is of what was there before.
     let usual = (norm / (found.len() as f64).sqrt()).max(0.01);
-    let is_off = |found: f64, right: f64, usual: f64| !((found - right).abs() <= 1e-4 * right.abs().max(usual));
+    let is_off = |found: f64, right: f64, usual: f64| {
+        let error = (found - right).abs();
+        error.is_nan() || error > 1e-4 * right.abs().max(usual)
+    };
     if is_off(found_norm, norm, usual * (found.len() as f64).sqrt()) {
         return Some(format!("the norm is {found_norm}, not {norm}"));
     }
