@@ -127,7 +127,7 @@ class Moved(Exception):
 
 def move_off_kinks(net, x):
     """Moves parameters before ReLUs and maxima; gives those that were moved, by their modules and kinds."""
-    moved, before, convolution, hooks = {}, [None], [None], []
+    moved, before, convolution, rounds, hooks = {}, [None], [None], [0], []
 
     def set_to(module, kind, index, value):
         getattr(module, kind).detach().view(-1)[index] = value
@@ -162,8 +162,9 @@ def move_off_kinks(net, x):
             if bool(((largest[:, 0] > 0) & (largest[:, 0] - largest[:, 1] <= margin)).any()):
                 near.append(channel)
         for channel in near:
-            # The middle one meets no padding.
-            index = channel * own[0].numel() + own[0, 0].numel() // 2
+            # A middle one meets no padding; another input each time, as some are 0 everywhere.
+            rounds[0] += 1
+            index = channel * own[0].numel() + rounds[0] % own.shape[1] * own[0, 0].numel() + own[0, 0].numel() // 2
             new = float(own.view(-1)[index]) + 2**-10 * float(own[channel].abs().max())
             set_to(convolution[0], "weight", index, float(np.float32(new)))
         if near:
