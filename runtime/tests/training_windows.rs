@@ -223,15 +223,18 @@ proptest! {
     }
 }
 
-/// Rows and batches that are too large to be copied at once.
+/// Rows and batches that are too large to be copied at once, and what is read where it lies.
 #[test]
 fn gradients_of_convolutions_in_pieces() {
     let padding = [1; 4];
-    let cases: [(Op, &[usize]); 5] = [
+    let cases: [(Op, &[usize]); 7] = [
         (Conv1dSpec { padding: [2, 1], ..Conv1dSpec::new(160, 2, [3]) }.into(), &[160, 61]),
         (Conv2dSpec { padding, ..Conv2dSpec::new(48, 2, [3, 3]) }.into(), &[48, 1, 80]),
         (Conv2dSpec { padding, stride: [2, 2], ..Conv2dSpec::new(48, 2, [3, 2]) }.into(), &[48, 1, 90]),
         (Conv2dSpec { padding, ..Conv2dSpec::new(2, 1, [3, 3]) }.into(), &[2, 66, 66]),
+        // One tap, and sizes that stay, but a stride along an axis of one element.
+        (Conv2dSpec { stride: [1, 2], ..Conv2dSpec::new(2, 3, [1, 1]) }.into(), &[2, 8, 1]),
+        (ConvTranspose2dSpec { stride: [1, 2], ..ConvTranspose2dSpec::new(2, 3, [1, 1]) }.into(), &[2, 8, 1]),
         (ConvTranspose2dSpec { stride: [1, 2], ..ConvTranspose2dSpec::new(96, 2, [2, 3]) }.into(), &[96, 1, 60]),
     ];
     check_all(cases.into_iter().map(|(op, shape)| Problem::computed("large", op, 1, shape, 2.0)));

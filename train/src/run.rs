@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
         let RunState { recipe, progress, .. } = &mut self.state;
         let value = metric(recipe.best, score);
         let is_best = match progress.best {
-            _ if value.is_nan() => false,
+            _ if !value.is_finite() => false,
             None => true,
             Some(best) if recipe.best == Metric::Loss => value < best.value,
             Some(best) => value > best.value,
@@ -249,6 +249,10 @@ impl<'a> Run<'a> {
     /// Replaces the checkpoint by the state after the last update.
     fn save(&mut self) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
+        // What the state says to be recorded must be there when the state is.
+        if let Some(record) = &self.record {
+            record.sync()?;
+        }
         let (path, observers) = (folder.last(), &mut self.observers);
         let mut written = |file: &std::path::Path| observers.iter_mut().for_each(|tell| tell(Event::Written(file)));
         checkpoint::save(&path, &self.session, &self.state, &mut written)?;

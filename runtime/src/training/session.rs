@@ -206,7 +206,8 @@ impl TrainingSession {
         }
         let (examples, lanes) = (examples.unwrap_or(1), self.isa.lanes());
         let padded = examples.next_multiple_of(lanes);
-        if self.inputs.first().is_none_or(|tensor| tensor.shape().first() != Some(&padded)) {
+        let is_made = |tensor: &Tensor| tensor.shape().first() == Some(&padded);
+        if self.inputs.len() != ports.len() || !self.inputs.iter().all(is_made) {
             let mut old = std::mem::take(&mut self.inputs).into_iter();
             for port in ports {
                 let mut data = old.next().map(Tensor::into_data).unwrap_or_default();
@@ -381,15 +382,6 @@ impl TrainingSession {
     /// The compiled program, one step per line.
     pub fn program_text(&self) -> String {
         self.compiled.program.to_string()
-    }
-
-    /// Runs the last batch again, and says which step took how many seconds.
-    pub fn profile_names(&mut self) -> Vec<(String, f64)> {
-        let padded = self.examples.next_multiple_of(self.isa.lanes());
-        let Self { compiled, memory, threads, inputs, .. } = self;
-        let times = with_views(inputs, |views| compiled.program.run_timed(views, padded, memory, threads));
-        let names = compiled.program.steps().map(|step| format!("{} {}", step.name, step.kernel));
-        names.zip(times.unwrap_or_default()).map(|(n, t)| (n, t.as_secs_f64())).collect()
     }
 
     /// How many threads work on one step.

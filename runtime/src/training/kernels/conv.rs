@@ -173,6 +173,7 @@ impl Conv {
         if let [class] = &mut classes[..]
             && class.taps.len() == 1
             && input == output
+            && [class.step, class.input_step] == [[1; 3]; 2]
             && class.stays_within(input)
         {
             let elements = input.iter().product();

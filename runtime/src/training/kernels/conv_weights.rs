@@ -73,7 +73,7 @@ impl WeightGradient {
         let (isa, lanes) = (layer.isa, layer.isa.lanes());
         let mut class = geometry.gather();
         let direct = class.stays_within(geometry.sizes);
-        if direct && class.taps.len() == 1 && geometry.sizes == geometry.places {
+        if direct && class.taps.len() == 1 && class.input_step == [1; 3] && geometry.sizes == geometry.places {
             let elements = geometry.sizes.iter().product();
             (geometry.sizes, geometry.places, class.count) = ([1, 1, elements], [1, 1, elements], [1, 1, elements]);
         }
