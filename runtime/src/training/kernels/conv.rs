@@ -78,7 +78,7 @@ pub(crate) fn forward<const D: usize, const S: usize>(
     if let Some(winograd) = Winograd::of(&geometry, true, layer, memory)? {
         return Ok(Box::new(winograd));
     }
-    Ok(Box::new(Conv::gather("conv", &geometry, layer, memory, true)?))
+    Ok(Box::new(Conv::new("conv", &geometry, Way::Gather, layer, memory)?.forward(layer, memory)?))
 }
 
 /// The kernel of the gradient of a convolution's input.
@@ -92,7 +92,16 @@ pub(crate) fn input_gradient<const D: usize, const S: usize>(
     if let Some(winograd) = Winograd::of(&geometry, false, layer, memory)? {
         return Ok(Box::new(winograd));
     }
-    Ok(Box::new(Conv::scatter("conv input gradient", &geometry, layer, memory, false)?))
+    Ok(Box::new(Conv::new("conv input gradient", &geometry, Way::Scatter, layer, memory)?))
+}
+
+/// Which way a kernel goes through the weights of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// From the larger value to the smaller, as a convolution does.
+    Gather,
+    /// From the smaller value to the larger.
+    Scatter,
 }
 
 impl Conv {
@@ -102,7 +111,7 @@ impl Conv {
         memory: &Memory,
     ) -> Result<Self, Error> {
         let geometry = Geometry::transposed(spec, layer)?;
-        Self::scatter("conv_transpose", &geometry, layer, memory, true)
+        Self::new("conv_transpose", &geometry, Way::Scatter, layer, memory)?.forward(layer, memory)
     }
 
     pub fn transposed_input<const D: usize, const S: usize>(
@@ -110,86 +119,34 @@ impl Conv {
         layer: &Layer<'_>,
         memory: &Memory,
     ) -> Result<Self, Error> {
-        let geometry = Geometry::transposed(spec, layer)?;
-        Self::gather("conv_transpose input gradient", &geometry, layer, memory, false)
+        Self::new("conv_transpose input gradient", &Geometry::transposed(spec, layer)?, Way::Gather, layer, memory)
     }
 
-    /// From the larger value to the smaller; weights are `[smaller's channels, larger's of a group, taps]`.
-    fn gather(
+    /// The kernel without bias and without what is fused behind it, as gradients have it.
+    fn new(
         name: &'static str,
         geometry: &Geometry,
+        way: Way,
         layer: &Layer<'_>,
         memory: &Memory,
-        is_forward: bool,
     ) -> Result<Self, Error> {
-        let (inputs, outputs) = (geometry.channels / geometry.groups, geometry.places_channels / geometry.groups);
+        let Geometry { groups, sizes, places, .. } = *geometry;
+        let (large, small) = (geometry.channels / groups, geometry.places_channels / groups);
         let taps = geometry.kernel_taps();
-        Self::make(
-            name,
-            [geometry.sizes, geometry.places],
-            [geometry.groups, inputs, outputs],
-            [outputs * inputs * taps, inputs * taps, taps],
-            vec![geometry.gather()],
-            layer,
-            memory,
-            is_forward,
-        )
-    }
-
-    /// From the smaller value to the larger.
-    fn scatter(
-        name: &'static str,
-        geometry: &Geometry,
-        layer: &Layer<'_>,
-        memory: &Memory,
-        is_forward: bool,
-    ) -> Result<Self, Error> {
-        let (inputs, outputs) = (geometry.places_channels / geometry.groups, geometry.channels / geometry.groups);
-        let taps = geometry.kernel_taps();
-        Self::make(
-            name,
-            [geometry.places, geometry.sizes],
-            [geometry.groups, inputs, outputs],
-            [inputs * outputs * taps, taps, outputs * taps],
-            geometry.scatter(),
-            layer,
-            memory,
-            is_forward,
-        )
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn make(
-        name: &'static str,
-        [mut input, mut output]: [[usize; 3]; 2],
-        [groups, inputs, outputs]: [usize; 3],
-        [w_group, w_output, w_input]: [usize; 3],
-        mut classes: Vec<Class>,
-        layer: &Layer<'_>,
-        memory: &Memory,
-        is_forward: bool,
-    ) -> Result<Self, Error> {
-        // A pointwise convolution has one long row.
-        if let [class] = &mut classes[..]
-            && class.taps.len() == 1
-            && input == output
-            && [class.step, class.input_step] == [[1; 3]; 2]
-            && class.stays_within(input)
-        {
-            let elements = input.iter().product();
-            (input, output, class.count) = ([1, 1, elements], [1, 1, elements], [1, 1, elements]);
+        // Weights are `[smaller value's channels, larger value's of a group, taps]`.
+        let (of_small, of_large) = (large * taps, taps);
+        let ([input, output], [inputs, outputs], [w_output, w_input], classes) = match way {
+            Way::Gather => ([sizes, places], [large, small], [of_small, of_large], vec![geometry.gather()]),
+            Way::Scatter => ([places, sizes], [small, large], [of_large, of_small], geometry.scatter()),
+        };
+        let weight = memory.value(layer, "weight")?;
+        let w_group = small * large * taps;
+        if weight.len() != groups * w_group {
+            return Err(layer.error("its weights do not have its sizes"));
         }
         let lanes = layer.isa.lanes();
         let parts = classes.into_iter().map(|class| Part::new(class, input, inputs, outputs, layer)).collect();
-        let (bias, epilogue) = match is_forward {
-            true => (memory.optional(layer, "bias"), layer.epilogue()),
-            false => (None, Epilogue::new(&[], layer.isa)),
-        };
-        let weight = memory.value(layer, "weight")?;
-        let is_whole = weight.len() == groups * w_group && bias.as_ref().is_none_or(|b| b.len() == groups * outputs);
-        if !is_whole {
-            return Err(layer.error("its parameters do not have its sizes"));
-        }
+        let (bias, epilogue) = (None, Epilogue::new(&[], layer.isa));
         Ok(Self {
             name,
             input,
@@ -208,24 +165,35 @@ impl Conv {
         })
     }
 
+    /// The same as a layer: with its bias and what is fused behind it.
+    fn forward(self, layer: &Layer<'_>, memory: &Memory) -> Result<Self, Error> {
+        let (bias, epilogue) = (memory.optional(layer, "bias"), layer.epilogue());
+        match &bias {
+            Some(bias) if bias.len() != self.groups * self.outputs => {
+                Err(layer.error("its bias does not have its channels"))
+            }
+            _ => Ok(Self { bias, epilogue, ..self }),
+        }
+    }
+
     /// One part's places of a row, from `first` on, of a block of examples.
     ///
     /// # Safety
-    /// `input` is the block's input, `output` its output, of which nobody else touches these places; `patch` has room for the
-    /// rows of a group's channels.
+    /// `input` is the block's input; its output begins at `start` of `output`, where nobody else touches these places; `patch`
+    /// has room for the rows of a group's channels.
     unsafe fn places(
         &self,
         part: &Part,
         [d, h, first]: [usize; 3],
         input: &[f32],
-        output: &Shared<'_>,
+        (output, start): (&Shared<'_>, usize),
         patch: &mut [f32],
     ) {
         let (lanes, class) = (self.lanes, &part.class);
         let count = part.places.min(class.count[2] - first);
         let [channel_in, channel_out] = [self.input, self.output].map(|sizes| sizes.iter().product::<usize>() * lanes);
         let place = |axis: usize, m: usize| class.start[axis] + m * class.step[axis];
-        let row_out = (place(0, d) * self.output[1] + place(1, h)) * self.output[2] + place(2, first);
+        let row_out = start / lanes + (place(0, d) * self.output[1] + place(1, h)) * self.output[2] + place(2, first);
         // SAFETY: reading alone; nobody writes parameters while kernels of other kinds run.
         let (weight, bias) = unsafe { (self.weight.get(), self.bias.as_ref().map(|bias| bias.get())) };
         // Rows beyond the ends are left out where they come first or last.
@@ -265,8 +233,7 @@ impl Conv {
                         w_channel: self.w_input,
                         w_output: self.w_output,
                         bias: bias.map_or(std::ptr::null(), |bias| bias[channel..].as_ptr()),
-                        // SAFETY: the range lies within the block's output, and is nobody else's.
-                        y: unsafe { output.part(y..y + lanes) }.as_mut_ptr(),
+                        y: output.as_ptr().wrapping_add(y),
                         y_output: channel_out,
                         y_place: class.step[2] * lanes,
                     };
@@ -405,8 +372,7 @@ impl Kernel for Conv {
             let input = &call.input[block * from..][..from];
             // SAFETY: no two blocks overlap, no two tasks make the same places, and each worker has a patch of its own.
             unsafe {
-                let output = Shared::new(output.part(block * to..(block + 1) * to));
-                self.places(part, at, input, &output, scratch.part(worker * patch..(worker + 1) * patch));
+                self.places(part, at, input, (&output, block * to), scratch.part(worker * patch..(worker + 1) * patch));
             }
         });
     }

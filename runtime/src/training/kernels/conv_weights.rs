@@ -69,14 +69,10 @@ impl WeightGradient {
         Ok(Self::of("conv_transpose weight gradient", geometry, true, layer, memory))
     }
 
-    fn of(name: &'static str, mut geometry: Geometry, is_transposed: bool, layer: &Layer<'_>, memory: &Memory) -> Self {
+    fn of(name: &'static str, geometry: Geometry, is_transposed: bool, layer: &Layer<'_>, memory: &Memory) -> Self {
         let (isa, lanes) = (layer.isa, layer.isa.lanes());
-        let mut class = geometry.gather();
+        let class = geometry.gather();
         let direct = class.stays_within(geometry.sizes);
-        if direct && class.taps.len() == 1 && class.input_step == [1; 3] && geometry.sizes == geometry.places {
-            let elements = geometry.sizes.iter().product();
-            (geometry.sizes, geometry.places, class.count) = ([1, 1, elements], [1, 1, elements], [1, 1, elements]);
-        }
         let spread = |axis: usize| {
             let [first, last] = class.reach(axis);
             (class.count[axis] - 1) * class.input_step[axis] + (last - first) as usize + 1
@@ -222,17 +218,17 @@ impl WeightGradient {
     }
 }
 
-/// Where the sums of weights go.
+/// Where the sums of weights go, one behind the other: all that tasks share.
 struct Sums<'a> {
     all: Shared<'a>,
+    /// Where those of this part of the batch begin.
+    start: usize,
 }
 
 impl Sums<'_> {
-    /// The first of a tile's sums.
+    /// The first of a tile's sums, which are one task's alone.
     fn at(&self, [group, o, j]: [usize; 3], [row, outputs]: [usize; 2]) -> *mut f32 {
-        let at = (group * outputs + o) * row + j;
-        // SAFETY: the tile's sums are one task's alone.
-        unsafe { self.all.part(at..at + 1) }.as_mut_ptr()
+        self.all.as_ptr().wrapping_add(self.start + (group * outputs + o) * row + j)
     }
 }
 
@@ -260,14 +256,12 @@ impl Kernel for WeightGradient {
             call.threads.run(parts * pieces, |number, worker| {
                 let (part, piece) = (number / pieces, number % pieces);
                 let range = part * blocks / parts..(part + 1) * blocks / parts;
-                // SAFETY: each worker has a patch of its own, and each part of the batch its own sums.
-                let (patch, sums) = unsafe {
-                    let sums = match parts {
-                        1 => whole.part(0..weights),
-                        _ => partial.part(part * weights..(part + 1) * weights),
-                    };
-                    (patches.part(worker * patch..(worker + 1) * patch), Sums { all: Shared::new(sums) })
+                let sums = match parts {
+                    1 => Sums { all: whole, start: 0 },
+                    _ => Sums { all: partial, start: part * weights },
                 };
+                // SAFETY: each worker has a patch of its own.
+                let patch = unsafe { patches.part(worker * patch..(worker + 1) * patch) };
                 self.piece(piece, range, [small, large], patch, &sums);
             });
             if parts > 1 {

@@ -45,38 +45,36 @@ pub(crate) struct Class {
 
 impl Geometry {
     pub fn new<const D: usize, const S: usize>(spec: &ConvSpec<D, S>, layer: &Layer<'_>) -> Result<Self, Error> {
-        let ([channels, sizes @ ..], [places_channels, places @ ..]) =
-            (volume(layer.input, layer)?, volume(layer.output, layer)?);
-        Ok(Self {
-            groups: spec.groups,
-            channels,
-            sizes,
-            places_channels,
-            places,
-            kernel: in_volume(spec.kernel_size, 1),
-            stride: in_volume(spec.stride, 1),
-            dilation: in_volume(spec.dilation, 1),
-            padding: in_volume::<_, D>(before(spec.padding), 0),
-        })
+        let ConvSpec { groups, kernel_size, stride, dilation, padding, .. } = *spec;
+        Self::between([layer.input, layer.output], groups, [kernel_size, stride, dilation, before(padding)], layer)
     }
 
     pub fn transposed<const D: usize, const S: usize>(
         spec: &ConvTransposeSpec<D, S>,
         layer: &Layer<'_>,
     ) -> Result<Self, Error> {
+        let ConvTransposeSpec { groups, kernel_size, stride, dilation, padding, .. } = *spec;
+        Self::between([layer.output, layer.input], groups, [kernel_size, stride, dilation, before(padding)], layer)
+    }
+
+    /// From the larger value to the smaller; the numbers of each axis are the kernel's sizes, stride, dilation and padding.
+    fn between<const D: usize>(
+        values: [&[usize]; 2],
+        groups: usize,
+        axes: [[usize; D]; 4],
+        layer: &Layer<'_>,
+    ) -> Result<Self, Error> {
         let ([channels, sizes @ ..], [places_channels, places @ ..]) =
-            (volume(layer.output, layer)?, volume(layer.input, layer)?);
-        Ok(Self {
-            groups: spec.groups,
-            channels,
-            sizes,
-            places_channels,
-            places,
-            kernel: in_volume(spec.kernel_size, 1),
-            stride: in_volume(spec.stride, 1),
-            dilation: in_volume(spec.dilation, 1),
-            padding: in_volume::<_, D>(before(spec.padding), 0),
-        })
+            (volume(values[0], layer)?, volume(values[1], layer)?);
+        let [kernel, stride, dilation] = [0, 1, 2].map(|number| in_volume(axes[number], 1));
+        let padding = in_volume(axes[3], 0);
+        let mut geometry = Self { groups, channels, sizes, places_channels, places, kernel, stride, dilation, padding };
+        // Where every place is made of the same place, all of them are one long row.
+        if kernel == [1; 3] && stride == [1; 3] && sizes == places {
+            let row = [1, 1, sizes.iter().product()];
+            (geometry.sizes, geometry.places) = (row, row);
+        }
+        Ok(geometry)
     }
 
     /// Taps of the kernel.

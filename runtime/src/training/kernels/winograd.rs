@@ -157,8 +157,8 @@ impl Winograd {
                 w_input: self.w_input,
                 inputs: self.inputs,
                 is_turned: self.is_turned,
-                // SAFETY: each task writes the rows of its output.
-                to: unsafe { to.part(output * self.inputs..output * self.inputs + 1) }.as_mut_ptr(),
+                // Each task writes the rows of its output.
+                to: to.as_ptr().wrapping_add(output * self.inputs),
                 point: self.outputs * self.inputs,
             };
             // SAFETY: the weights of the output exist, and its rows at all points; the instruction set was checked.
@@ -222,8 +222,8 @@ impl Kernel for Winograd {
                     input: call.input.as_ptr(),
                     block: channel,
                     tiles: tiles.clone(),
-                    // SAFETY: each channel has its own vectors at every point.
-                    to: unsafe { input.part(at..at + lanes) }.as_mut_ptr(),
+                    // Each channel has its own vectors at every point.
+                    to: input.as_ptr().wrapping_add(at),
                     point_stride: plan.x_point,
                 };
                 // SAFETY: the input holds the tiles' blocks of examples; the instruction set was checked.
@@ -232,11 +232,8 @@ impl Kernel for Winograd {
             let groups = self.outputs.div_ceil(self.group());
             call.threads.for_work(work * self.outputs).run(groups, |group, worker| {
                 let channels = group * self.group()..self.outputs.min((group + 1) * self.group());
-                // SAFETY: each worker has sums of its own; the transformed input is only read.
-                let (sums, from) = unsafe {
-                    let sums = sums.part(worker * plan.sums..(worker + 1) * plan.sums);
-                    (sums.as_mut_ptr(), input.part(0..plan.input).as_ptr())
-                };
+                // Each worker has sums of its own; the transformed input is only read.
+                let (sums, from) = (sums.as_ptr().wrapping_add(worker * plan.sums), input.as_ptr());
                 for point in 0..POINTS {
                     for o in cut(channels.len(), most[1]) {
                         for p in cut(tiles.len(), most[0]) {
@@ -270,8 +267,8 @@ impl Kernel for Winograd {
                     block_stride: tiles.len() * lanes,
                     bias: bias.as_ptr(),
                     residual: std::ptr::null(),
-                    // SAFETY: each task writes its channels' maps.
-                    output: unsafe { output.part(0..1) }.as_mut_ptr(),
+                    // Each task writes its channels' maps.
+                    output: output.as_ptr(),
                     low,
                     high,
                 };

@@ -113,8 +113,8 @@ impl Kernel for WinogradWeights {
                             input: values.as_ptr(),
                             block: channel,
                             tiles: tiles.clone(),
-                            // SAFETY: each channel has its own vectors at every point.
-                            to: unsafe { x.part(channel * places..channel * places + lanes) }.as_mut_ptr(),
+                            // Each channel has its own vectors at every point.
+                            to: x.as_ptr().wrapping_add(channel * places),
                             point_stride: plan.x_point,
                         };
                         // SAFETY: the input holds the tiles' blocks of examples; the instruction set was checked.
@@ -127,8 +127,7 @@ impl Kernel for WinogradWeights {
                             channel,
                             first: tiles.start,
                             count,
-                            // SAFETY: as above.
-                            to: unsafe { y.part(channel * places..channel * places + lanes) }.as_mut_ptr(),
+                            to: y.as_ptr().wrapping_add(channel * places),
                             point: plan.y_point,
                         };
                         // SAFETY: the gradient holds the tiles' blocks of examples; the instruction set was checked.
@@ -136,26 +135,24 @@ impl Kernel for WinogradWeights {
                     }
                 });
                 call.threads.run(POINTS, |point, _| {
-                    // SAFETY: the transforms are done; each point has its own sums.
-                    let (x, y, sums) = unsafe {
-                        let size = self.inputs * self.outputs;
-                        let of_point = sums.part(point * size..(point + 1) * size);
-                        (x.part(0..plan.input), y.part(0..plan.gradient), of_point)
-                    };
+                    // The transforms are done, and only read; each point has its own sums.
+                    let (x, y) =
+                        (x.as_ptr().wrapping_add(point * plan.x_point), y.as_ptr().wrapping_add(point * plan.y_point));
+                    let sums = sums.as_ptr().wrapping_add(point * self.inputs * self.outputs);
                     let offsets: [usize; 6] = std::array::from_fn(|j| j * places);
                     for outputs in cut(self.outputs, o) {
                         for inputs in cut(self.inputs, j) {
                             let tile = WeightTile {
-                                y: y[point * plan.y_point + outputs.start * places..].as_ptr(),
+                                y: y.wrapping_add(outputs.start * places),
                                 y_output: places,
                                 y_block: 0,
-                                x: x[point * plan.x_point + inputs.start * places..].as_ptr(),
+                                x: x.wrapping_add(inputs.start * places),
                                 offsets: offsets.as_ptr(),
                                 x_block: 0,
                                 x_place: [0, 0, lanes],
                                 blocks: 1,
                                 places: [1, 1, count],
-                                sums: sums[outputs.start * self.inputs + inputs.start..].as_mut_ptr(),
+                                sums: sums.wrapping_add(outputs.start * self.inputs + inputs.start),
                                 sums_output: self.inputs,
                             };
                             // SAFETY: the channels and tiles exist; the instruction set was checked.
