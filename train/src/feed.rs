@@ -161,6 +161,16 @@ impl Feed {
         Ok(Self { heads, input: input.shape.to_vec(), classes, custom })
     }
 
+    /// Checks that inference has an output with a loss, so that there is something to validate by.
+    pub fn check_validation(&self) -> Result<(), Error> {
+        if self.heads.iter().any(|head| head.is_output) {
+            return Ok(());
+        }
+        let names: Vec<String> = self.heads.iter().map(|head| format!("`{}`", head.name)).collect();
+        let problem = format!("the losses are of {}, which exist in training only", names.join(", "));
+        Err(Error::mismatch(problem, "add a loss of an output, or leave validation out"))
+    }
+
     /// Whether there are labels of an output, so that there is an accuracy.
     pub fn is_judged(&self) -> bool {
         self.judged().is_some()

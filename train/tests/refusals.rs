@@ -120,6 +120,18 @@ fn network_data_and_loss_must_go_together() {
     }
 }
 
+/// Labels are numbers, which mean the same class in both or nothing.
+#[test]
+fn validation_has_the_classes_of_training() {
+    let data = |classes: [&str; 3]| -> Arc<dyn Dataset> {
+        let classes = classes.map(String::from).to_vec();
+        Arc::new(Arrays::new([1, 6, 6], vec![0.0; 4 * 36], vec![0, 1, 2, 0], classes).unwrap())
+    };
+    let trainer = Trainer::new(&network(3), data(["a", "b", "c"]), recipe(&[])).unwrap();
+    let error = trainer.validate_on(data(["a", "c", "b"])).run().unwrap_err().to_string();
+    assert!(error.contains("class 1 of the data for validation is `c`, and of those for training `b`"), "{error}");
+}
+
 #[test]
 fn one_hot_and_custom_targets() {
     let accuracy = |outcome: cnn_train::Outcome| outcome.train.unwrap().loss;

@@ -67,7 +67,8 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
         .run();
     // A loss that is not finite is the end of the search, as one that is too large.
     match trained {
-        Ok(_) | Err(Error::NotFinite { .. }) => {}
+        Ok(_) => {}
+        Err(Error::NotFinite { .. }) if !points.borrow().is_empty() => {}
         Err(error) => return Err(Failure::new(error)),
     }
     let points = points.into_inner();

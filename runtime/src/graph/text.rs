@@ -2,7 +2,7 @@
 
 use super::{InputOp, LayerGraph, LayerOp, ParameterOp, data_flow_order};
 use crate::engine::ProgramOutput;
-use crate::training::{GradientOp, LossOp, UpdateOp};
+use crate::training::{AllOp, GradientOp, LossOp, UpdateOp};
 use luminal::graph::Graph;
 use luminal::op::{Add, Constant, Contiguous, Exp2, LessThan, Log2, MaxReduce, Mod, Mul, Recip, Sin, Sqrt, SumReduce};
 use luminal::prelude::{BatchedMatMul2D, NodeIndex, ShapeTracker};
@@ -57,7 +57,7 @@ fn output_sizes(graph: &Graph, node: NodeIndex) -> Option<Vec<String>> {
     if let Some(gradient) = op.downcast_ref::<GradientOp>() {
         return gradient.shape().map(|shape| after_batch(shape));
     }
-    if op.is::<UpdateOp>() {
+    if op.is::<UpdateOp>() || op.is::<AllOp>() {
         return None;
     }
     if let Some(ParameterOp { shape, .. }) = op.downcast_ref() {

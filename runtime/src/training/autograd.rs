@@ -2,11 +2,13 @@
 //! "Taylor expansion of the accumulated rounding error", 1976; Rumelhart, Hinton and Williams, "Learning representations
 //! by back-propagating errors", 1986).
 
-use super::ops::{GradientOp, LossOp, Of, UpdateOp};
+use super::ops::{AllOp, GradientOp, LossOp, Of, UpdateOp};
 use super::rules::{InputRule, ParameterRule, rule};
 use super::{LossTerm, TrainingOptions};
 use crate::Error;
-use crate::graph::{InputOp, LayerGraph, LayerOp, ParameterOp, Port, batched, data_flow_order, layers, op_at};
+use crate::graph::{
+    InputOp, LayerGraph, LayerOp, MAX_SOURCES, ParameterOp, Port, batched, data_flow_order, layers, op_at,
+};
 use cnn_ir::ops::AddSpec;
 use cnn_ir::{Network, Shape};
 use luminal::graph::Graph;
@@ -110,11 +112,9 @@ impl TrainingGraph {
         }
         let mut effects = pass.done;
         if let Some(update) = &options.update {
-            let mut node = layers.graph.add_op(UpdateOp { update: update.clone() });
-            for effect in &effects {
-                node = node.input(*effect, 0, batched(&[]));
-            }
-            effects = vec![node.finish()];
+            let sources = |nodes: &[NodeIndex]| nodes.iter().map(|&node| (node, batched(&[]))).collect::<Vec<_>>();
+            effects = grouped(effects, |group| add(&mut layers.graph, AllOp, &sources(group)));
+            effects = vec![add(&mut layers.graph, UpdateOp { update: update.clone() }, &sources(&effects))];
         }
         effects.iter().for_each(|&node| layers.graph.retrieve_tensors(node));
         let targets = layers.inputs.len() - network.inputs.len();
@@ -194,6 +194,14 @@ fn add(graph: &mut Graph, op: impl Operator + 'static, sources: Sources<'_>) -> 
     node.finish()
 }
 
+/// Nodes that one node can read, by joining groups of them where there are more.
+fn grouped(mut nodes: Vec<NodeIndex>, mut join: impl FnMut(&[NodeIndex]) -> NodeIndex) -> Vec<NodeIndex> {
+    while nodes.len() > MAX_SOURCES {
+        nodes = nodes.chunks(MAX_SOURCES).map(|group| if let [one] = group { *one } else { join(group) }).collect();
+    }
+    nodes
+}
+
 /// Backpropagation.
 struct Autograd {
     /// The names of the parameters that are trained.
@@ -251,9 +259,13 @@ impl Autograd {
         if let [single] = terms[..] {
             return Some(single);
         }
-        let sources: Vec<_> = terms.iter().map(|&term| (term, batched(shape))).collect();
         let path = format!("gradient of {}", op_at::<LayerOp>(graph, value).map_or("input", |layer| &layer.path));
-        let sum = add(graph, LayerOp::new(path, AddSpec::new().into(), shape.clone()), &sources);
+        let mut sum_of = |terms: &[NodeIndex]| {
+            let sources: Vec<_> = terms.iter().map(|&term| (term, batched(shape))).collect();
+            add(graph, LayerOp::new(path.clone(), AddSpec::new().into(), shape.clone()), &sources)
+        };
+        let terms = grouped(terms.clone(), &mut sum_of);
+        let sum = sum_of(&terms);
         self.gradients.insert(value, vec![sum]);
         Some(sum)
     }

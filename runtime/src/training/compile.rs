@@ -3,7 +3,7 @@
 use super::autograd::{TrainingGraph, shape_of};
 use super::kernels::ends::{LossKernel, MAX_SLOTS, UpdateKernel};
 use super::kernels::{self, Memory, Running};
-use super::ops::{GradientOp, LossOp, UpdateOp};
+use super::ops::{AllOp, GradientOp, LossOp, UpdateOp};
 use super::state::{Control, Slot, State};
 use crate::engine::drafts::{Draft, Source, Value, error};
 use crate::engine::kernels::Kernel;
@@ -235,6 +235,11 @@ impl Steps<'_> {
                 elements,
             )));
         }
+        // What was done before needs to be done and not to be kept: one value says so, best one without elements.
+        let done = inputs.iter().rev().find(|source| source.elements == 0).or(inputs.last()).copied();
+        if op_at::<AllOp>(graph, node).is_some() {
+            return done.map(|source| source.value).ok_or_else(|| error("the graph", "it joins no steps"));
+        }
         match self.update.take() {
             Some(UpdateOp { update }) => {
                 let StateBuilder { trained, gradients, slots, .. } = self.state;
@@ -242,7 +247,7 @@ impl Steps<'_> {
                 let control = self.memory.control.clone();
                 let kernel = Box::new(UpdateKernel { update, parameters, gradients, slots, control });
                 let shape = Shape::new(&[1]).map_err(|fault| error("the update", &fault.message))?;
-                Ok(Value::Step(self.push("update".to_owned(), shape, kernel, inputs, 0)))
+                Ok(Value::Step(self.push("update".to_owned(), shape, kernel, done.into_iter().collect(), 0)))
             }
             None => Err(error("the graph", "it has operators that training does not know")),
         }

@@ -15,7 +15,7 @@ mod session;
 mod state;
 
 pub use autograd::TrainingGraph;
-pub use ops::{GradientOp, LossOp, Of, UpdateOp};
+pub use ops::{AllOp, GradientOp, LossOp, Of, UpdateOp};
 pub use session::{StepResult, StepSettings, TrainingSession};
 
 use crate::CompileOptions;

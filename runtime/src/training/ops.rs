@@ -61,6 +61,10 @@ impl GradientOp {
     }
 }
 
+/// Several steps that have to be done, as one: Luminal counts the sources of a node in a byte.
+#[derive(Clone, PartialEq)]
+pub struct AllOp;
+
 /// Moves all trained parameters at once. Its sources are what has made their gradients.
 #[derive(Clone)]
 pub struct UpdateOp {
@@ -103,6 +107,12 @@ impl fmt::Debug for GradientOp {
     }
 }
 
+impl fmt::Debug for AllOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all of")
+    }
+}
+
 impl fmt::Debug for UpdateOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "update: {:?}", self.update)
@@ -119,4 +129,4 @@ macro_rules! cannot_run {
         }
     )*};
 }
-cannot_run!(LossOp, GradientOp, UpdateOp);
+cannot_run!(LossOp, GradientOp, AllOp, UpdateOp);

@@ -399,12 +399,15 @@ impl TrainingSession {
     }
 }
 
-/// Calls with references to all tensors; up to a number that networks have, without allocating.
+/// Calls with references to all tensors; without allocating up to a number that few networks reach.
 fn with_views<T>(tensors: &[Tensor], call: impl FnOnce(&[&Tensor]) -> T) -> T {
-    match tensors {
-        [a] => call(&[a]),
-        [a, b] => call(&[a, b]),
-        [a, b, c] => call(&[a, b, c]),
+    const FEW: usize = 16;
+    match tensors.first() {
+        Some(first) if tensors.len() <= FEW => {
+            let mut views = [first; FEW];
+            views.iter_mut().zip(tensors).for_each(|(view, tensor)| *view = tensor);
+            call(&views[..tensors.len()])
+        }
         _ => call(&tensors.iter().collect::<Vec<_>>()),
     }
 }

@@ -45,7 +45,8 @@ impl<'a> Run<'a> {
         let feed = Feed::new(&network, &recipe, picture, dataset.classes().len(), targets)?;
         check_metric(&recipe, &feed)?;
         if let Some(validation) = &validation {
-            check_validation(&**validation, &recipe, picture, dataset.classes().len())?;
+            check_validation(&**validation, &recipe, picture, dataset.classes())?;
+            feed.check_validation()?;
         }
 
         let weights = match (&checkpoint, &trainer.weights) {
@@ -187,14 +188,17 @@ fn check_metric(recipe: &Recipe, feed: &Feed) -> Result<(), Error> {
 }
 
 /// That the validation's examples are of the training's kind.
-fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], classes: usize) -> Result<(), Error> {
+fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], classes: &[String]) -> Result<(), Error> {
     if data.is_empty() {
         return Err(Error::mismatch("the data for validation have no examples", "give some, or none of it"));
     }
-    if data.classes().len() > classes {
+    // Labels are numbers: the same class must have the same one in both.
+    let differs = data.classes().iter().enumerate().find(|(number, class)| classes.get(*number) != Some(class));
+    if let Some((number, class)) = differs {
+        let trained = classes.get(number).map_or("none".to_owned(), |class| format!("`{class}`"));
         let problem =
-            format!("the data for validation have {} classes, and those for training {classes}", data.classes().len());
-        return Err(Error::mismatch(problem, "give both the same classes"));
+            format!("class {number} of the data for validation is `{class}`, and of those for training {trained}");
+        return Err(Error::mismatch(problem, "give both the same classes, in the same order"));
     }
     let Some(shape) = data.shape() else { return Ok(()) };
     let found = recipe.evaluation().shape(shape)?;

@@ -1,0 +1,90 @@
+//! Whole graphs in training: many parameters, values that are read often, and the memory of what lies between.
+
+#![allow(clippy::unwrap_used)]
+
+use cnn_ir::ops::{AddSpec, BatchNormSpec, DenseSpec};
+use cnn_ir::{Builder, Network, NetworkBuilder, Shape};
+use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession, Update};
+use cnn_runtime::{Tensor, Weights};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The sum of all elements.
+#[derive(Debug)]
+struct Sum;
+
+impl Loss for Sum {
+    fn target_shape(&self, _: &Shape) -> Option<Vec<usize>> {
+        None
+    }
+
+    fn value_and_gradient(&self, x: &[f32], _: &[usize], _: &[f32], dx: &mut [f32]) -> Result<f64, String> {
+        dx.fill(1.0);
+        Ok(x.iter().map(|&x| f64::from(x)).sum())
+    }
+}
+
+/// Gradient descent.
+#[derive(Debug)]
+struct Descent;
+
+impl Update for Descent {
+    fn slots(&self) -> &[&'static str] {
+        &[]
+    }
+
+    fn update(&self, _: u64, rate: f64, _: Range<usize>, p: &mut [f32], dp: &mut [f32], _: &mut [&mut [f32]]) {
+        p.iter_mut().zip(dp).for_each(|(p, dp)| *p -= rate as f32 * *dp);
+    }
+}
+
+/// A session of a network whose parameters are all 1.
+fn session(network: &Network) -> TrainingSession {
+    let ones = |p: &cnn_ir::Parameter| {
+        (p.name.clone(), Tensor::new(&p.shape, vec![1.0; p.shape.iter().product()]).unwrap())
+    };
+    let weights = Weights::from_tensors(network.parameters().iter().map(ones)).unwrap();
+    let options = TrainingOptions {
+        losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Sum) }],
+        update: Some(Arc::new(Descent)),
+        gradients: vec!["x".to_owned()],
+        ..TrainingOptions::default()
+    };
+    TrainingSession::new(network, &weights, &options).unwrap()
+}
+
+/// Luminal counts the sources of a node in a byte, and a network has more layers, and a value more readers.
+#[test]
+fn more_layers_than_a_node_can_read_are_trained() {
+    const LAYERS: usize = 600;
+    let mut network = NetworkBuilder::new("Wide");
+    let x = network.input("x", &[1]).unwrap();
+    let mut sum = x;
+    for layer in 0..LAYERS {
+        let y = network.layer(&format!("fc{layer}"), DenseSpec { bias: false, ..DenseSpec::new(1, 1) }, &[&x]).unwrap();
+        sum = network.layer(&format!("add{layer}"), AddSpec::new(), &[&sum, &y]).unwrap();
+    }
+    network.output("y", &sum).unwrap();
+    let mut session = session(&network.finish().unwrap());
+    let x = Tensor::new(&[2, 1], vec![2.0, 3.0]).unwrap();
+    let result = session.step(&[&x], &[], &StepSettings { rate: 0.1, ..StepSettings::default() }).unwrap();
+    assert_eq!(result.loss, 5.0 * (LAYERS + 1) as f64);
+    assert_eq!(session.output("gradient of x").unwrap().data(), [(LAYERS + 1) as f32; 2]);
+    assert!(session.parameters().all(|(_, weight)| weight == [0.5]));
+}
+
+/// A norm's gradient kernel makes the input's gradient and the parameters': the update waits for it, and keeps none of it.
+#[test]
+fn gradients_between_layers_are_not_kept_until_the_update() {
+    const NORMS: usize = 20;
+    let mut network = NetworkBuilder::new("Deep");
+    let mut value = network.input("x", &[8, 32, 32]).unwrap();
+    for layer in 0..NORMS {
+        value = network.layer(&format!("norm{layer}"), BatchNormSpec::new(8), &[&value]).unwrap();
+    }
+    network.output("y", &value).unwrap();
+    let session = session(&network.finish().unwrap());
+    let (batch, map) = (32, 32 * 8 * 32 * 32 * size_of::<f32>());
+    // Each norm's input, which its gradient reads, and few maps besides.
+    assert!((NORMS * map..(NORMS + 6) * map).contains(&session.bytes(batch)), "{} maps", session.bytes(batch) / map);
+}
