@@ -1,7 +1,7 @@
 //! The state of a run as a file.
 
 use crate::file::{self, Named};
-use crate::{Error, Recipe};
+use crate::{Ended, Error, Length, Recipe, description};
 use cnn_data::Position;
 use cnn_ir::Network;
 use cnn_recipe::Plateau;
@@ -35,6 +35,8 @@ pub struct Checkpoint {
 pub(crate) struct RunState {
     pub version: u32,
     pub network: String,
+    /// Its inputs, layers and outputs.
+    pub layers: Vec<String>,
     pub recipe: Recipe,
     /// Examples of an epoch.
     pub examples: usize,
@@ -60,6 +62,8 @@ pub struct Progress {
     pub no_better: u64,
     /// Seconds that the run took, interruptions left out.
     pub seconds: f64,
+    /// The step after which there was the last validation; a run that ends within an epoch has one there.
+    pub(crate) validated: u64,
     /// What the epoch's steps have told so far.
     pub(crate) of_epoch: Sums,
     /// What the steps since the last row of the record have told.
@@ -86,6 +90,25 @@ pub(crate) struct Sums {
     pub right: u64,
     pub labels: u64,
     pub seconds: f64,
+}
+
+impl RunState {
+    /// Why there is no further step, if so.
+    pub fn ended(&self) -> Option<Ended> {
+        let Self { recipe, progress, .. } = self;
+        let is_done = match recipe.length {
+            Length::Epochs(epochs) => progress.epoch as u64 >= epochs,
+            Length::Steps(steps) => progress.step >= steps,
+        };
+        let is_hopeless = recipe.early_stopping.is_some_and(|epochs| progress.no_better >= epochs);
+        if is_done { Some(Ended::Finished) } else { is_hopeless.then_some(Ended::NoBetter) }
+    }
+
+    /// Whether there is nothing left to do, and no validation either.
+    pub fn is_over(&self) -> bool {
+        let Progress { step, example, is_unvalidated, validated, .. } = self.progress;
+        self.ended().is_some() && !is_unvalidated && (example == 0 || validated == step)
+    }
 }
 
 impl Progress {
@@ -167,6 +190,9 @@ impl Checkpoint {
         }
         let fits = self.tensors.check(expected.iter().map(|(name, shape)| (name.as_str(), *shape)), &BTreeSet::new());
         fits.map_err(|source| Error::OtherModel { path: self.path.clone(), source: source.into() })?;
+        if let Some((ours, theirs)) = description::difference(&self.run.layers, &description::lines(network)) {
+            return Err(Error::OtherNetwork { ours, theirs });
+        }
         if let Some((setting, ours, theirs)) = self.run.recipe.difference(recipe) {
             return Err(Error::OtherRecipe { setting, ours, theirs });
         }

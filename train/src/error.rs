@@ -64,7 +64,7 @@ pub enum Error {
     /// Training that diverges.
     #[error(
         "{what} not finite in step {step} (epoch {epoch}); that begins in {place}; try a lower learning rate than {rate}, \
-         or clip the gradients{}", where_kept(.kept.as_ref())
+         or clip the gradients{}", where_kept("the state before it", .kept.as_ref())
     )]
     NotFinite {
         /// What is not finite.
@@ -95,6 +95,30 @@ pub enum Error {
         batch: usize,
         /// The largest batch that fits; 0 when none does.
         largest: usize,
+    },
+
+    /// A network whose parameters alone need more memory than there is.
+    #[error(
+        "the parameters, their gradients and the optimizer's state need {} of memory and {} are available; no batch fits: \
+         make the network smaller, or take an optimizer with less state, such as `sgd`",
+        mib(*.needed), mib(*.available)
+    )]
+    ParameterMemory {
+        /// Bytes that they need.
+        needed: u64,
+        /// Bytes that the run can have.
+        available: u64,
+    },
+
+    /// An observer's own error.
+    #[error("the run was ended after step {step}: {source}{}", where_kept("the state", .kept.as_ref()))]
+    Observer {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// As many updates were made.
+        step: u64,
+        /// Where the state after them lies.
+        kept: Option<PathBuf>,
     },
 
     /// A file or folder that cannot be written. What was there before is still there.
@@ -149,6 +173,27 @@ pub enum Error {
         theirs: String,
     },
 
+    /// A checkpoint of a network that has tensors of the same shapes, and computes something else.
+    #[error(
+        "the run is of a network with {ours}, and this one has {theirs}; resume it with the model it was made with"
+    )]
+    OtherNetwork {
+        /// The first input, layer or output that differs, as the checkpoint has it.
+        ours: String,
+        /// As the network given has it.
+        theirs: String,
+    },
+
+    /// A run that another process works on.
+    #[error(
+        "another process works on the run {}; wait until it ends and resume the run, or start one of another name",
+        path.display()
+    )]
+    RunInUse {
+        /// Its folder.
+        path: PathBuf,
+    },
+
     /// A run of this name.
     #[error("there is a run {} already; resume it, or give the new one another name", path.display())]
     RunExists {
@@ -167,8 +212,8 @@ impl Error {
     }
 }
 
-fn where_kept(path: Option<&PathBuf>) -> String {
-    path.map_or_else(String::new, |path| format!("; the state before it is kept in {}", path.display()))
+fn where_kept(what: &str, path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!("; {what} is kept in {}", path.display()))
 }
 
 fn what_fits(batch: usize) -> String {

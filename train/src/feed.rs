@@ -233,11 +233,15 @@ impl Feed {
         let examples = batch.labels.len();
         for (term, head) in self.heads.iter_mut().enumerate() {
             let of_example: usize = head.target_shape.iter().product();
-            let mut values = head.target.take().map(Tensor::into_data).unwrap_or_default();
-            values.clear();
-            values.resize(examples * of_example, 0.0);
+            // Of as many examples as before, they lie where they lay.
+            if head.target.as_ref().is_none_or(|target| target.shape().first() != Some(&examples)) {
+                let shape: Vec<usize> = std::iter::once(examples).chain(head.target_shape.iter().copied()).collect();
+                head.target = Some(Tensor::zeros(&shape)?);
+            }
+            let Some(values) = head.target.as_mut().map(Tensor::data_mut) else { continue };
             if let Some(custom) = &self.custom {
-                custom(batch, term, &mut values).map_err(|problem| Error::mismatch(problem, "correct the targets"))?;
+                values.fill(0.0);
+                custom(batch, term, values).map_err(|problem| Error::mismatch(problem, "correct the targets"))?;
             } else if head.loss.wants_labels() || (of_example == 1 && self.classes == 2) {
                 values.iter_mut().zip(&batch.labels).for_each(|(value, label)| *value = *label as f32);
             } else {
@@ -245,8 +249,6 @@ impl Feed {
                     values.iter_mut().enumerate().for_each(|(class, value)| *value = f32::from(class == *label));
                 }
             }
-            let shape: Vec<usize> = std::iter::once(examples).chain(head.target_shape.iter().copied()).collect();
-            head.target = Some(Tensor::new(&shape, values)?);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::{Error, atomic};
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,20 @@ impl RunFolder {
     pub(crate) fn record(&self, step: u64) -> Result<Record, Error> {
         let is_new = !self.path.join("metrics.jsonl").exists();
         Ok(if is_new { Record::create(&self.path)? } else { Record::resume(&self.path, step)? })
+    }
+
+    /// Keeps other processes from this run for as long as the file is open. The system lets go of it when the process ends,
+    /// however it does.
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let path = self.path.join(".lock");
+        let failed = |source| Error::Write { path: path.clone(), bytes: 0, source };
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Error::RunInUse { path: self.path.clone() }),
+            // A file system without locks is no reason not to train.
+            Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => Err(failed(error)),
+            _ => Ok(file),
+        }
     }
 
     /// Writes a file of text, such as the source of the model.

@@ -45,6 +45,7 @@
 mod adapters;
 mod atomic;
 mod checkpoint;
+mod description;
 mod error;
 mod evaluate;
 mod events;

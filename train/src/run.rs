@@ -6,13 +6,14 @@ use crate::checkpoint::{self, Best, Evaluation, Progress, RunState, Sums};
 use crate::evaluate::evaluate;
 use crate::feed::Feed;
 use crate::record::{Phase, Record, Row};
-use crate::trainer::{Ended, Observer, Outcome, Stop};
-use crate::{EpochReport, Error, Event, Length, Metric, Per, Recipe, RunFolder, Score, StepReport};
+use crate::trainer::{Ended, Observers, Outcome, Stop};
+use crate::{EpochReport, Error, Event, Metric, Per, Recipe, RunFolder, Score, StepReport};
 use cnn_data::{Batch, Dataset, Loader, Random};
 use cnn_ir::Network;
 use cnn_recipe::{Curve, Mode};
 use cnn_runtime::training::{StepSettings, TrainingSession};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +24,9 @@ pub(crate) struct Run<'a> {
     validation: Option<Arc<dyn Dataset>>,
     folder: Option<RunFolder>,
     record: Option<Record>,
-    observers: Vec<Observer<'a>>,
+    /// Held for as long as the run lives.
+    _lock: Option<File>,
+    observers: Observers<'a>,
     stop: Stop,
     feed: Feed,
     session: TrainingSession,
@@ -59,12 +62,16 @@ impl<'a> Run<'a> {
 
     fn go(&mut self) -> Result<Ended, Error> {
         loop {
-            if self.state.progress.is_unvalidated && !self.end_epoch()? {
-                return self.end(Ended::Stopped);
+            self.observers.check()?;
+            if self.state.progress.is_unvalidated {
+                if !self.end_epoch()? {
+                    return self.end(Ended::Stopped);
+                }
+                continue;
             }
-            if let Some(ended) = self.ended() {
-                if self.state.progress.example > 0 && self.train.is_none() {
-                    self.validate_within_epoch()?;
+            if let Some(ended) = self.state.ended() {
+                if !self.state.is_over() && !self.validate_within_epoch()? {
+                    return self.end(Ended::Stopped);
                 }
                 return self.end(ended);
             }
@@ -84,18 +91,8 @@ impl<'a> Run<'a> {
         if !self.is_saved {
             self.save()?;
         }
+        self.observers.check()?;
         Ok(ended)
-    }
-
-    /// Why there is no further step, if so.
-    fn ended(&self) -> Option<Ended> {
-        let RunState { recipe, progress, .. } = &self.state;
-        let is_done = match recipe.length {
-            Length::Epochs(epochs) => progress.epoch as u64 >= epochs,
-            Length::Steps(steps) => progress.step >= steps,
-        };
-        let is_hopeless = recipe.early_stopping.is_some_and(|epochs| progress.no_better >= epochs);
-        if is_done { Some(Ended::Finished) } else { is_hopeless.then_some(Ended::NoBetter) }
     }
 
     /// One update, of as many batches as the recipe accumulates. What it changes of the state, it changes at its end.
@@ -148,7 +145,7 @@ impl<'a> Run<'a> {
         };
         let is_row = progress.step.is_multiple_of(recipe.log_every) || progress.is_unvalidated;
         let of_row = is_row.then(|| std::mem::take(&mut progress.of_row));
-        self.tell(Event::Step(&report));
+        self.observers.tell(Event::Step(&report));
         of_row.map_or(Ok(()), |of_row| self.write_row(Phase::Train, &of_row))
     }
 
@@ -173,14 +170,15 @@ impl<'a> Run<'a> {
     }
 
     /// Validates at the end of a run that ends within an epoch: it says how good the state is, and changes nothing that a
-    /// longer run would depend on but the best state.
-    fn validate_within_epoch(&mut self) -> Result<(), Error> {
-        let Some(validation) = self.validate()? else { return Ok(()) };
+    /// longer run would depend on but the best state. False when it was asked to stop meanwhile.
+    fn validate_within_epoch(&mut self) -> Result<bool, Error> {
+        let Some(validation) = self.validate()? else { return Ok(false) };
         let train = self.state.progress.of_epoch.score();
+        self.state.progress.validated = self.state.progress.step;
         (self.is_saved, self.train, self.validated) = (false, Some(train), validation);
         let is_best = self.judge(&validation.unwrap_or(train))?;
         self.report(&train, self.state.progress.epoch + 1, is_best);
-        Ok(())
+        Ok(true)
     }
 
     /// The score on the validation's examples, if there are any; none when it was asked to stop meanwhile.
@@ -232,10 +230,10 @@ impl<'a> Run<'a> {
         progress.best = Some(best);
         if let Some(folder) = &self.folder {
             let evaluation = Evaluation::new(&self.network, recipe, self.dataset.classes(), best);
-            let (path, observers) = (folder.best(), &mut self.observers);
-            let mut written = |file: &std::path::Path| observers.iter_mut().for_each(|tell| tell(Event::Written(file)));
+            let path = folder.best();
+            let mut written = |file: &Path| self.observers.tell(Event::Written(file));
             evaluation.save(&path, &self.session, &mut written)?;
-            self.tell(Event::Saved(&path));
+            self.observers.tell(Event::Saved(&path));
         }
         Ok(true)
     }
@@ -243,7 +241,7 @@ impl<'a> Run<'a> {
     fn report(&mut self, train: &Score, epoch: usize, is_best: bool) {
         let Progress { step, seconds, .. } = self.state.progress;
         let (train, validation, rate) = (*train, self.validated, self.rate);
-        self.tell(Event::Epoch(&EpochReport { epoch, step, train, validation, is_best, rate, seconds }));
+        self.observers.tell(Event::Epoch(&EpochReport { epoch, step, train, validation, is_best, rate, seconds }));
     }
 
     /// Replaces the checkpoint by the state after the last update.
@@ -253,11 +251,11 @@ impl<'a> Run<'a> {
         if let Some(record) = &self.record {
             record.sync()?;
         }
-        let (path, observers) = (folder.last(), &mut self.observers);
-        let mut written = |file: &std::path::Path| observers.iter_mut().for_each(|tell| tell(Event::Written(file)));
+        let path = folder.last();
+        let mut written = |file: &Path| self.observers.tell(Event::Written(file));
         checkpoint::save(&path, &self.session, &self.state, &mut written)?;
         self.is_saved = true;
-        self.tell(Event::Saved(&path));
+        self.observers.tell(Event::Saved(&path));
         Ok(())
     }
 
@@ -268,8 +266,8 @@ impl<'a> Run<'a> {
         }
         let buffers = std::mem::take(&mut self.buffers);
         let restored = buffers.iter().try_for_each(|(name, values)| self.session.set_parameter(name, values));
-        let kept: Option<PathBuf> =
-            (restored.is_ok() && self.save().is_ok()).then(|| self.folder.as_ref().map(RunFolder::last)).flatten();
+        let is_kept = restored.is_ok() && (self.is_saved || self.save().is_ok());
+        let kept: Option<PathBuf> = is_kept.then(|| self.folder.as_ref().map(RunFolder::last)).flatten();
         let Progress { step, epoch, .. } = self.state.progress;
         match error {
             Error::Runtime(cnn_runtime::Error::NotFinite { what, place }) => Error::NotFinite {
@@ -280,12 +278,9 @@ impl<'a> Run<'a> {
                 rate: rate(&self.state.recipe, &self.state.progress),
                 kept,
             },
+            Error::Observer { source, .. } => Error::Observer { source, step, kept },
             error => error,
         }
-    }
-
-    fn tell(&mut self, event: Event<'_>) {
-        self.observers.iter_mut().for_each(|tell| tell(event));
     }
 }
 

@@ -6,6 +6,8 @@ use crate::{Checkpoint, Error, Event, Progress, Recipe, RunFolder, Score};
 use cnn_data::{Batch, Dataset};
 use cnn_ir::Network;
 use cnn_runtime::Weights;
+use serde::Serialize;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,13 +66,37 @@ pub struct Trainer<'a> {
     pub(crate) targets: Option<Arc<Targets>>,
     pub(crate) folder: Option<RunFolder>,
     pub(crate) checkpoint: Option<Checkpoint>,
-    pub(crate) observers: Vec<Observer<'a>>,
+    pub(crate) observers: Observers<'a>,
+    pub(crate) notes: Vec<(String, Value)>,
     pub(crate) stop: Stop,
     pub(crate) memory: Option<u64>,
 }
 
-/// What is told of a run.
-pub(crate) type Observer<'a> = Box<dyn FnMut(Event<'_>) + 'a>;
+/// Why an observer ends a run.
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Who is told of a run, and the first problem that one of them had.
+#[derive(Default)]
+pub(crate) struct Observers<'a> {
+    all: Vec<Box<dyn FnMut(Event<'_>) -> Result<(), Problem> + 'a>>,
+    problem: Option<Problem>,
+}
+
+impl Observers<'_> {
+    /// Tells all of them.
+    pub fn tell(&mut self, event: Event<'_>) {
+        for observer in &mut self.all {
+            if let Err(problem) = observer(event) {
+                self.problem.get_or_insert(problem);
+            }
+        }
+    }
+
+    /// That none of them had a problem since the last time; where the state is kept is for the run to say.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.problem.take().map_or(Ok(()), |source| Err(Error::Observer { source, step: 0, kept: None }))
+    }
+}
 
 /// Asks a run to stop: it finishes its step, writes a checkpoint and returns. Clones ask the same run.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +124,7 @@ pub struct Outcome {
     /// How far it came, and its best state.
     pub progress: Progress,
     /// The means over the last epoch's examples, each before the update that it was part of; none when the run was stopped
-    /// within an epoch.
+    /// within an epoch, or had nothing left to do.
     pub train: Option<Score>,
     /// The means over the validation's examples after the last step.
     pub validation: Option<Score>,
@@ -135,7 +161,8 @@ impl<'a> Trainer<'a> {
             targets: None,
             folder: None,
             checkpoint: None,
-            observers: Vec::new(),
+            observers: Observers::default(),
+            notes: Vec::new(),
             stop: Stop::default(),
             memory: None,
         })
@@ -178,9 +205,52 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Adds a field to `config.json`: what the run's owner wants to find there.
+    ///
+    /// # Errors
+    /// A value that has no form in JSON.
+    pub fn note(mut self, name: &str, value: &impl Serialize) -> Result<Self, Error> {
+        let value = serde_json::to_value(value).map_err(|error| Error::setting(name, "no JSON", error.to_string()))?;
+        self.notes.push((name.to_owned(), value));
+        Ok(self)
+    }
+
     /// Tells a function what happens; there may be several.
-    pub fn observe(mut self, observer: impl FnMut(Event<'_>) + 'a) -> Self {
-        self.observers.push(Box::new(observer));
+    pub fn observe(self, mut observer: impl FnMut(Event<'_>) + 'a) -> Self {
+        self.try_observe(move |event| -> Result<(), Problem> {
+            observer(event);
+            Ok(())
+        })
+    }
+
+    /// As [`observe`](Self::observe), with a function that can fail: the run then ends before its next step with
+    /// [`Error::Observer`], and keeps its state.
+    ///
+    /// ```
+    /// # use cnn_data::Arrays;
+    /// # use cnn_ir::{Builder, NetworkBuilder, ops::{DenseSpec, FlattenSpec}};
+    /// use cnn_train::{Event, Recipe, Trainer};
+    /// # use std::sync::Arc;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut network = NetworkBuilder::new("Line");
+    /// # let image = network.input("image", &[1, 1, 2])?;
+    /// # let flat = network.layer("flatten", FlattenSpec::new(), &[&image])?;
+    /// # let logits = network.layer("fc", DenseSpec::new(2, 2), &[&flat])?;
+    /// # network.output("logits", &logits)?;
+    /// # let network = network.finish()?;
+    /// # let classes = vec!["left".to_owned(), "right".to_owned()];
+    /// # let data = Arc::new(Arrays::new([1, 1, 2], vec![1.0, 0.0, 0.0, 1.0], vec![0, 1], classes)?);
+    /// let trainer = Trainer::new(&network, data, Recipe::default())?.try_observe(|event| match event {
+    ///     Event::Step(step) if step.step == 3 => Err("the lights went out"),
+    ///     _ => Ok(()),
+    /// });
+    /// let error = trainer.run().map(|_| ()).unwrap_err();
+    /// assert_eq!(error.to_string(), "the run was ended after step 3: the lights went out");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_observe<E: Into<Problem>>(mut self, mut observer: impl FnMut(Event<'_>) -> Result<(), E> + 'a) -> Self {
+        self.observers.all.push(Box::new(move |event| observer(event).map_err(Into::into)));
         self
     }
 
@@ -199,8 +269,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Before the first step: a network, data and a loss that do not go together, weights or a checkpoint that do not fit,
-    /// too little memory. After it: data that cannot be loaded, training that diverges, files that cannot be written; the
-    /// state before the step is then kept as the checkpoint.
+    /// too little memory, a folder that another process works in. After it: data that cannot be loaded, training that
+    /// diverges, files that cannot be written, an observer's; the state before the step is then kept as the checkpoint.
     pub fn run(self) -> Result<Outcome, Error> {
         Run::new(self)?.finish()
     }

@@ -6,6 +6,8 @@
 mod tiny;
 
 use cnn_data::{Arrays, Dataset, Error as DataError, Picture};
+use cnn_ir::ops::{DenseSpec, FlattenSpec, TanhSpec};
+use cnn_ir::{Builder, Network, NetworkBuilder};
 use cnn_train::{Checkpoint, Error, Event, Recipe, RunFolder, Trainer};
 use std::fs;
 use std::path::Path;
@@ -93,8 +95,26 @@ fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
     let mut smaller = base.clone();
     smaller.set("batch", &largest.to_string()).unwrap();
     assert!(trainer(&smaller).memory_limit(needed - 1).run().is_ok());
-    let error = trainer(&base).memory_limit(10).run().unwrap_err().to_string();
-    assert!(error.contains("not even a batch of 1 fits"), "{error}");
+    for (limit, message) in [(5000, "not even a batch of 1 fits"), (4000, "no batch fits: make the network smaller")] {
+        let error = trainer(&base).memory_limit(limit).run().unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+/// Nothing is allocated for a network whose parameters there is no memory for.
+#[test]
+fn parameters_without_memory_are_refused_at_once() {
+    let mut huge = NetworkBuilder::new("Huge");
+    let x = huge.input("image", &[1, 6, 6]).unwrap();
+    let x = huge.layer("flatten", FlattenSpec::new(), &[&x]).unwrap();
+    let x = huge.layer("wide", DenseSpec::new(36, 50_000_000), &[&x]).unwrap();
+    let x = huge.layer("fc", DenseSpec::new(50_000_000, 3), &[&x]).unwrap();
+    huge.output("logits", &x).unwrap();
+    let trainer = Trainer::new(&huge.finish().unwrap(), data(37, 1), recipe(&[])).unwrap();
+    let error = trainer.memory_limit(30 << 30).run().unwrap_err();
+    // Twice the weights, gradients and the two vectors of Adam, in bytes.
+    let Error::ParameterMemory { needed, .. } = error else { panic!("{error}") };
+    assert_eq!(needed, 5 * 4 * (37 * 50_000_000 + 3 * 50_000_000 + 3));
 }
 
 #[test]
@@ -155,11 +175,16 @@ fn a_checkpoint_of_something_else_names_the_differences() {
     let run = new_run(parent.path());
     trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).run().unwrap();
     let before = fs::read(run.last()).unwrap();
-    let resume = |classes: usize, examples: usize, recipe: Recipe| {
+    let resume_as = |network: &Network, examples: usize, recipe: Recipe| {
         let checkpoint = Checkpoint::open(run.last()).unwrap();
-        let trainer = Trainer::new(&network(classes), data(examples, 1), recipe).unwrap();
+        let trainer = Trainer::new(network, data(examples, 1), recipe).unwrap();
         trainer.folder(run.clone()).resume(checkpoint).run().map(|_| ()).unwrap_err().to_string()
     };
+    let resume = |classes: usize, examples: usize, recipe: Recipe| resume_as(&network(classes), examples, recipe);
+    // The same parameters, and another function of them.
+    let (mut tanh, mut mid) = (network(3), network(3));
+    tanh.layers[1].op = TanhSpec::new().into();
+    mid.outputs[0].train_only = true;
     for (error, messages) in [
         (
             resume(4, 37, recipe(&[])),
@@ -168,6 +193,8 @@ fn a_checkpoint_of_something_else_names_the_differences() {
         (resume(3, 38, recipe(&[])), &["the run is on 37 examples, and these data have 38"]),
         (resume(3, 37, recipe(&[("rate", "0.5")])), &["had 0.01 for `rate`, and it should go on with 0.5"]),
         (resume(3, 37, recipe(&[("optimizer", "adamw")])), &["had adam for `optimizer`"]),
+        (resume_as(&tanh, 37, recipe(&[])), &["`relu: Relu (conv) -> ", "this one has `relu: Tanh (conv) -> "]),
+        (resume_as(&mid, 37, recipe(&[])), &["`the output logits: fc`", "`the output logits: fc, in training only`"]),
     ] {
         assert!(messages.iter().all(|message| error.contains(message)), "{error}");
     }
@@ -187,6 +214,65 @@ fn a_checkpoint_of_something_else_names_the_differences() {
         assert!(error.contains(message), "{error}");
     }
     assert!(Checkpoint::open(parent.path().join("none")).unwrap_err().to_string().starts_with("cannot read"));
+}
+
+#[test]
+fn an_observer_that_fails_ends_the_run_with_its_state() {
+    let parent = tempfile::tempdir().unwrap();
+    for (fails_at, message) in
+        [("start", "after step 0: no"), ("step", "after step 4: no"), ("epoch", "after step 8: no")]
+    {
+        let run = new_run(parent.path());
+        let observed = trainer(&recipe(&[])).folder(run.clone()).try_observe(|event| match event {
+            Event::Start(_) if fails_at == "start" => Err("no"),
+            Event::Step(step) if fails_at == "step" && step.step == 4 => Err("no"),
+            Event::Epoch(_) if fails_at == "epoch" => Err("no"),
+            _ => Ok(()),
+        });
+        let error = observed.run().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(message) && error.contains("; the state is kept in "), "{error}");
+        let step = Checkpoint::open(run.last()).unwrap().progress().step;
+        assert!(message.starts_with(&format!("after step {step}:")), "{step}");
+    }
+}
+
+#[test]
+fn two_runs_do_not_work_in_one_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    let mut others = Vec::new();
+    let second = |event: Event<'_>| {
+        if let Event::Saved(path) = event
+            && path == run.last()
+        {
+            let checkpoint = Checkpoint::open(path).unwrap();
+            others.push(trainer(&recipe(&[])).folder(run.clone()).resume(checkpoint).run().map(|_| ()));
+        }
+    };
+    let early = {
+        let outcome = trainer(&recipe(&[("epochs", "2")])).folder(run.clone()).observe(second).run();
+        outcome.unwrap();
+        Checkpoint::open(run.last()).unwrap()
+    };
+    assert!(matches!(&others[..], [Err(Error::RunInUse { .. }), Err(Error::RunInUse { .. })]), "{others:?}");
+    // The folder is free again; a checkpoint that was opened before somebody went on is not its state.
+    trainer(&recipe(&[])).folder(run.clone()).resume(early.clone()).run().unwrap();
+    let error = trainer(&recipe(&[("epochs", "9")])).folder(run.clone()).resume(early).run().map(|_| ());
+    assert!(matches!(error, Err(Error::RunInUse { .. })));
+}
+
+/// What lies in the place of the temporary file cannot be written over, by no user.
+#[test]
+fn a_checkpoint_that_cannot_be_written_keeps_the_old_one() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).run().unwrap();
+    let before = fs::read(run.last()).unwrap();
+    fs::create_dir(run.path().join(".last.safetensors.tmp")).unwrap();
+    let checkpoint = Checkpoint::open(run.last()).unwrap();
+    let error = trainer(&recipe(&[])).folder(run.clone()).resume(checkpoint).run().unwrap_err().to_string();
+    assert!(error.starts_with("cannot write") && error.contains("what was there before is kept"), "{error}");
+    assert_eq!(fs::read(run.last()).unwrap(), before);
 }
 
 /// Not a test by itself: trains in a process of its own, whose files may be no larger than its shell allows.

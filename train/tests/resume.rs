@@ -7,6 +7,7 @@ mod tiny;
 
 use cnn_train::record::{Phase, read_rows};
 use cnn_train::{Checkpoint, Ended, Event, Progress, Recipe, RunFolder, Trainer};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tiny::{data, recipe, tensors, trainer};
 
@@ -146,6 +147,40 @@ fn a_longer_run_goes_on_from_the_end_of_a_shorter_one() {
     run(&twice, &recipe(&[("steps", "7"), ("validation", "0.2")]), u64::MAX);
     run(&twice, &long, u64::MAX);
     assert!(tensors(&twice.join("last.safetensors")) == tensors(&parent.path().join("long/last.safetensors")));
+}
+
+/// Every file of a folder.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())).collect()
+}
+
+#[test]
+fn a_run_that_is_finished_changes_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    for (name, settings) in [
+        ("within", &[("steps", "7"), ("validation", "0.2")][..]),
+        ("epochs", &[("epochs", "2"), ("validation", "0.2")]),
+        ("alone", &[("steps", "8")]),
+    ] {
+        let (folder, recipe) = (parent.path().join(name), recipe(settings));
+        run(&folder, &recipe, u64::MAX);
+        let before = files(&folder);
+        assert_eq!(run(&folder, &recipe, u64::MAX).0, Ended::Finished, "{name}");
+        assert!(files(&folder) == before, "{name}");
+    }
+    // A run that was stopped where it should end now is still to be validated, once.
+    let (folder, short) = (parent.path().join("cut"), recipe(&[("steps", "7"), ("validation", "0.2")]));
+    run(&folder, &recipe(&[("steps", "9"), ("validation", "0.2")]), 7);
+    run(&folder, &short, u64::MAX);
+    let before = files(&folder);
+    run(&folder, &short, u64::MAX);
+    assert!(files(&folder) == before);
+    let validations = read_rows(&folder).unwrap().into_iter().filter(|row| row.phase == Phase::Validation);
+    assert_eq!(validations.map(|row| row.step).collect::<Vec<_>>(), [6, 7]);
+    let config: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["recipe"]["length"]["steps"], 7, "the configuration is that of the run that went on");
 }
 
 #[test]

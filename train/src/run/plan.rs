@@ -2,22 +2,24 @@
 
 use super::Run;
 use crate::adapters::compile_options;
-use crate::checkpoint::{Progress, RunState, VERSION};
+use crate::checkpoint::{Checkpoint, Progress, RunState, VERSION};
 use crate::feed::Feed;
 use crate::trainer::Trainer;
-use crate::{Error, Event, Length, Metric, Recipe, Start, initial, initial_weights, memory, training_options};
+use crate::{Error, Event, Length, Metric, Recipe, RunFolder, Start};
+use crate::{description, initial, initial_weights, memory, training_options};
 use cnn_data::{Batch, Dataset, Loader, LoaderOptions, Position, split};
+use cnn_ir::Network;
 use cnn_recipe::{Curve, Mode};
 use cnn_runtime::Session;
 use cnn_runtime::training::TrainingSession;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 
 impl<'a> Run<'a> {
     /// Makes everything ready, and tells of the start.
     pub fn new(trainer: Trainer<'a>) -> Result<Self, Error> {
-        let Trainer { network, recipe, folder, checkpoint, observers, stop, targets, .. } = trainer;
+        let Trainer { network, recipe, folder, checkpoint, observers, stop, targets, notes, .. } = trainer;
         // What the run takes itself is not counted.
         let available = trainer.memory.or_else(memory::available);
         let (dataset, validation) = match (trainer.validation, recipe.validation) {
@@ -49,6 +51,10 @@ impl<'a> Run<'a> {
             feed.check_validation()?;
         }
 
+        let least = parameter_bytes(&network, &recipe);
+        if let Some(available) = available.filter(|available| least > *available) {
+            return Err(Error::ParameterMemory { needed: least, available });
+        }
         let weights = match (&checkpoint, &trainer.weights) {
             (Some(checkpoint), _) => checkpoint.weights()?,
             (None, Some(weights)) => initial::starting_from(weights, &network, &recipe)?,
@@ -73,7 +79,7 @@ impl<'a> Run<'a> {
             let validating = inference.as_ref().map_or(0, |(inference, packed)| {
                 loading + parameters as u64 + packed + inference.arena_bytes(batch) as u64
             });
-            (session.bytes(batch) as u64).saturating_add(loading).saturating_add(validating)
+            (session.bytes(batch) as u64).saturating_add(loading).saturating_add(validating).max(least)
         };
         let batch = recipe.batch.min(examples);
         let memory = needed(batch);
@@ -104,20 +110,23 @@ impl<'a> Run<'a> {
         let owned = session.parameters().filter(|(parameter, _)| !parameter.trainable);
         let buffers = owned.map(|(parameter, values)| (parameter.name.clone(), values.to_vec())).collect();
         let is_saved = folder.as_ref().is_some_and(|folder| checkpoint.is_some() && folder.last().exists());
-        let state = RunState { version: VERSION, network: network.name.clone(), recipe, examples, progress };
-        if let (Some(folder), None) = (&folder, &checkpoint) {
-            if folder.last().exists() {
-                return Err(Error::RunExists { path: folder.path().to_owned() });
-            }
-            folder.write("config.json", &config(&state, dataset.classes()))?;
+        let (version, layers) = (VERSION, description::lines(&network));
+        let state = RunState { version, network: network.name.clone(), layers, recipe, examples, progress };
+        let (mut lock, mut record) = (None, None);
+        // A run that has nothing left to do changes nothing.
+        if let Some(folder) = folder.as_ref().filter(|_| !(is_saved && state.is_over())) {
+            lock = Some(folder.lock()?);
+            check_folder(folder, checkpoint.as_ref())?;
+            folder.write("config.json", &config(&state, dataset.classes(), notes))?;
+            record = Some(folder.record(state.progress.step)?);
         }
-        let record = folder.as_ref().map(|folder| folder.record(state.progress.step)).transpose()?;
         let mut run = Self {
             dataset,
             network,
             validation,
             folder,
             record,
+            _lock: lock,
             observers,
             stop,
             feed,
@@ -132,7 +141,7 @@ impl<'a> Run<'a> {
             train: None,
             validated: None,
         };
-        run.tell(Event::Start(&start));
+        run.observers.tell(Event::Start(&start));
         run.clock = Instant::now();
         Ok(run)
     }
@@ -161,6 +170,33 @@ pub(super) fn examples_of_step(recipe: &Recipe, examples: usize, done: usize) ->
 fn steps_per_epoch(recipe: &Recipe, examples: usize) -> u64 {
     let batches = if recipe.drop_last { examples / recipe.batch } else { examples.div_ceil(recipe.batch) };
     batches.div_ceil(recipe.accumulate) as u64
+}
+
+/// The least that a run needs, whatever its batch: the weights that it starts with, the parameters, and for each that is
+/// trained its gradient and the optimizer's state.
+fn parameter_bytes(network: &Network, recipe: &Recipe) -> u64 {
+    let copies = |parameter: &cnn_ir::Parameter| match parameter.trainable && !recipe.is_frozen(&parameter.name) {
+        true => 3 + recipe.optimizer.slot_names().len() as u64,
+        false => 2,
+    };
+    let bytes = |parameter: &cnn_ir::Parameter| {
+        let elements = parameter.shape.iter().fold(1u64, |all, size| all.saturating_mul(*size as u64));
+        elements.saturating_mul(4 * copies(parameter))
+    };
+    network.parameters().iter().map(bytes).fold(0, u64::saturating_add)
+}
+
+/// That a new run has a folder without one, and that what goes on is what the folder has.
+fn check_folder(folder: &RunFolder, checkpoint: Option<&Checkpoint>) -> Result<(), Error> {
+    let last = folder.last();
+    match checkpoint {
+        None if last.exists() => Err(Error::RunExists { path: folder.path().to_owned() }),
+        // Another process has gone on with the run since the checkpoint was opened.
+        Some(ours) if ours.path == last && Checkpoint::open(&last)?.progress().step != ours.progress().step => {
+            Err(Error::RunInUse { path: folder.path().to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The largest number below `end` that fits; 0 when none does.
@@ -212,10 +248,13 @@ fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], cl
     Ok(())
 }
 
-/// `config.json`: everything the run depends on, with its defaults.
-fn config(state: &RunState, classes: &[String]) -> String {
+/// `config.json`: everything the run depends on, with its defaults, and the notes of its owner.
+fn config(state: &RunState, classes: &[String], notes: Vec<(String, Value)>) -> String {
     let RunState { network, recipe, examples, .. } = state;
-    let config = json!({ "network": network, "examples": examples, "classes": classes, "recipe": recipe });
+    let mut config = json!({ "network": network, "examples": examples, "classes": classes, "recipe": recipe });
+    if let Some(fields) = config.as_object_mut() {
+        fields.extend(notes);
+    }
     // A recipe has no keys but texts.
     serde_json::to_string_pretty(&config).unwrap_or_default() + "\n"
 }
