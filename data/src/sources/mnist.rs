@@ -30,9 +30,10 @@ pub fn fashion_mnist(folder: Option<&Path>, part: Part) -> Result<Bytes, Error> 
 ///
 /// # Errors
 ///
-/// [`Error::File`] when the files are not there, and the errors of [`idx`].
+/// [`Error::File`] with a command that gets them when the files are not there, and the errors of [`idx`].
 pub fn mnist(folder: &Path, part: Part) -> Result<Bytes, Error> {
-    let remedy = "name the folder with its four files";
+    let remedy = "name the folder with its four files; `python3 -c \"from torchvision.datasets import MNIST; \
+                  MNIST('mnist', download=True)\"` puts them in mnist/MNIST/raw";
     read(folder, part, (0..10).map(|digit| digit.to_string()).collect(), "MNIST", remedy)
 }
 
@@ -88,7 +89,7 @@ mod tests {
         assert!(error.contains("no `train-images-idx3-ubyte`") && error.contains("apt-get install"), "{error}");
         fs::write(folder.path().join("t10k-images-idx3-ubyte"), file(&[0, 1, 1], &[])).unwrap();
         let error = mnist(folder.path(), Part::Test).unwrap_err().to_string();
-        assert!(error.contains("no `t10k-labels-idx1-ubyte`") && error.contains("four files"), "{error}");
+        assert!(error.contains("no `t10k-labels-idx1-ubyte`") && error.contains("download=True"), "{error}");
     }
 
     /// The published test set, where the Debian package is installed.
