@@ -27,6 +27,16 @@ impl Failure {
         Self::Message(message.to_string())
     }
 
+    /// What there is to say.
+    pub fn into_message(self) -> String {
+        match self {
+            Self::Message(message) => message,
+            Self::Reported => "see above".to_owned(),
+            Self::BrokenPipe => "nobody reads the output".to_owned(),
+            Self::Interrupted => "it was interrupted".to_owned(),
+        }
+    }
+
     /// Prints what there is to say, and the exit status: 1 for wrong input, 130 for an interruption, 0 for a reader that has
     /// gone.
     pub fn report(self, format: MessageFormat) -> ExitCode {

@@ -14,6 +14,7 @@ mod output;
 mod picture;
 mod predictions;
 mod report;
+mod run;
 mod table;
 mod terminal;
 mod trained;

@@ -1,6 +1,7 @@
 //! Writing files whole or not at all.
 
 use crate::failure::Failure;
+use cnn_train::plot::Picture;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,6 +13,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes)
         .map_err(|error| Failure::Message(format!("cannot write `{}`: {}", path.display(), reason(&error))))
 }
+
+/// Writes a picture, as PNG where the file's name ends so and else as SVG.
+pub fn write_picture(path: &Path, picture: &Picture) -> Result<(), Failure> {
+    let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    let bytes = if is_png { picture.png(SCALE).map_err(Failure::new)? } else { picture.svg().into_bytes() };
+    write_file(path, &bytes)
+}
+
+/// How many pixels of a PNG file there are for one of the picture's, in each direction.
+const SCALE: f64 = 2.0;
 
 /// Makes a folder and fills it, by way of a temporary one beside it: it is there whole or not at all.
 pub fn new_folder(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Failure> {

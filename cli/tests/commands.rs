@@ -2,74 +2,28 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod workspace;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use tempfile::TempDir;
+use std::path::Path;
+use std::process::Command;
+use workspace::{Workspace, stderr};
 
-/// A folder with the demonstration's files, in which commands run.
-struct Workspace(TempDir);
-
-impl Workspace {
-    fn new() -> Self {
-        let workspace = Self(TempDir::new().unwrap());
-        let output = workspace.run(&["demo", "--save", "."]);
-        assert!(output.status.success(), "{output:?}");
-        workspace
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_cnn"))
-            .args(args)
-            .current_dir(self.0.path())
-            .env_remove("CNN_ISA")
-            .env_remove("CNN_PASSES")
-            .env_remove("CNN_THREADS")
-            .env_remove("CNN_ALGORITHM")
-            .env_remove("CNN_TUNING")
-            .env_remove("CNN_PACKED")
-            .output()
-            .unwrap()
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// What the command prints to the standard output; it must succeed.
-    fn prints(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// What the command says when it refuses, with status 1 and nothing on the standard output.
-    fn refuses(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
-        assert!(output.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
-        stderr(&output)
-    }
-
-    /// `predict` with the saved model and weights, and these arguments.
-    fn predict<'a>(&self, args: &[&'a str]) -> Vec<&'a str> {
-        [&["predict", "lenet.cnn", "--weights", "lenet.safetensors"], args].concat()
-    }
+/// A folder with the demonstration's files.
+fn demo() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.prints(&["demo", "--save", "."]);
+    workspace
 }
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+/// `predict` with the saved model and weights, and these arguments.
+fn predict<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&["predict", "lenet.cnn", "--weights", "lenet.safetensors"], args].concat()
 }
 
 #[test]
 fn the_demonstration_classifies_real_pictures() {
-    let text = Workspace::new().prints(&[]);
+    let text = demo().prints(&[]);
     assert!(text.contains("226 of 256 right: 88.3 %"), "{text}");
     assert!(text.contains("61 706"), "{text}");
     assert!(text.contains("ankle boot"), "{text}");
@@ -77,7 +31,7 @@ fn the_demonstration_classifies_real_pictures() {
 
 #[test]
 fn check_and_show_and_emit_and_graph() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     assert_eq!(
         workspace.prints(&["check", "lenet.cnn"]),
         "LeNet: no errors (12 layers, 61 706 parameters, 416 520 MACs)\n"
@@ -99,7 +53,7 @@ fn check_and_show_and_emit_and_graph() {
 
 #[test]
 fn bench_measures_a_network_and_its_layers() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let bench = |more: &[&str]| {
         workspace.prints(&[&["bench", "lenet.cnn", "--seconds", "0", "--runs", "2", "--threads", "1"], more].concat())
     };
@@ -126,7 +80,7 @@ fn bench_measures_a_network_and_its_layers() {
 
 #[test]
 fn tune_measures_what_bench_chooses_by() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let tune = ["tune", "lenet.cnn", "-o", "times.json", "--threads", "1"];
     let text = workspace.prints(&tune);
     assert_eq!(text, "times.json: times of 4 different layers on this machine\n");
@@ -150,7 +104,7 @@ fn tune_measures_what_bench_chooses_by() {
 
 #[test]
 fn the_engine_can_be_told_how_to_run() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     fn bench<'a>(more: &[&'a str]) -> Vec<&'a str> {
         [&["bench", "lenet.cnn", "--seconds", "0", "--runs", "1", "--layers"], more].concat()
     }
@@ -171,7 +125,7 @@ fn the_engine_can_be_told_how_to_run() {
 
 #[test]
 fn graph_draws_in_three_formats() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let draws = |format: &str, start: &str| {
         let text = workspace.prints(&["graph", "lenet.cnn", format]);
         assert!(text.starts_with(start) && text.contains("sigmoid"), "{text}");
@@ -189,15 +143,15 @@ fn graph_draws_in_three_formats() {
 
 #[test]
 fn predict_names_the_classes() {
-    let workspace = Workspace::new();
-    let text = workspace.prints(&workspace.predict(&["--classes", "classes.txt", "--top", "1", "0-ankle-boot.png"]));
+    let workspace = demo();
+    let text = workspace.prints(&predict(&["--classes", "classes.txt", "--top", "1", "0-ankle-boot.png"]));
     assert!(text.starts_with("0-ankle-boot.png\n") && text.contains("ankle boot"), "{text}");
-    let json = workspace.prints(&workspace.predict(&["--json", "0-ankle-boot.png", "2-trouser.png"]));
+    let json = workspace.prints(&predict(&["--json", "0-ankle-boot.png", "2-trouser.png"]));
     let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[1]["predictions"][0]["index"], 1);
     assert_eq!(lines[0]["predictions"].as_array().unwrap().len(), 5);
     let total: f64 = workspace
-        .prints(&workspace.predict(&["--json", "--top", "10", "0-ankle-boot.png"]))
+        .prints(&predict(&["--json", "--top", "10", "0-ankle-boot.png"]))
         .lines()
         .flat_map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -210,7 +164,7 @@ fn predict_names_the_classes() {
 
 #[test]
 fn errors_are_shown_in_the_file_and_as_json() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     workspace.write("bad.cnn", "model Bad {\n    input image: [1, 8, 8]\n    conv(4, kernel = 9)\n    output x\n}\n");
     let text = workspace.refuses(&["check", "bad.cnn"]);
     assert!(text.contains("cnn::kernel_too_large") && text.contains("bad.cnn:3:"), "{text}");
@@ -223,7 +177,7 @@ fn errors_are_shown_in_the_file_and_as_json() {
 
 #[test]
 fn wrong_command_lines_name_the_right_one() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     for (word, meant) in [
         ("lenet.cnn", "cnn show lenet.cnn"),
         ("lenet.safetensors", "--weights lenet.safetensors"),
@@ -240,7 +194,7 @@ fn wrong_command_lines_name_the_right_one() {
 
 #[test]
 fn files_that_are_no_models_are_refused() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let refuses = |name: &str, part: &str| {
         let text = workspace.refuses(&["check", name]);
         assert!(text.contains(part), "{name}: {text}");
@@ -266,7 +220,7 @@ fn files_that_are_no_models_are_refused() {
 
 #[test]
 fn weights_that_do_not_fit_are_refused() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let refuses = |weights: &Path, part: &str| {
         let weights = weights.to_str().unwrap();
         let text = workspace.refuses(&["predict", "lenet.cnn", "--weights", weights, "0-ankle-boot.png"]);
@@ -287,17 +241,17 @@ fn weights_that_do_not_fit_are_refused() {
 
 #[test]
 fn pictures_that_are_none_are_refused_and_the_others_classified() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     workspace.write("text.png", "not a picture");
     workspace.write("model.png", fs::read(workspace.path("lenet.cnn")).unwrap());
     let whole = fs::read(workspace.path("0-ankle-boot.png")).unwrap();
     workspace.write("truncated.png", &whole[..whole.len() / 2]);
     workspace.write("bomb.png", bomb(&whole));
     for name in ["text.png", "model.png", "truncated.png", "bomb.png", "missing.png"] {
-        let text = workspace.refuses(&workspace.predict(&[name]));
+        let text = workspace.refuses(&predict(&[name]));
         assert!(text.contains(name), "{text}");
     }
-    let output = workspace.run(&workspace.predict(&["text.png", "0-ankle-boot.png"]));
+    let output = workspace.run(&predict(&["text.png", "0-ankle-boot.png"]));
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("0-ankle-boot.png"));
 }
@@ -318,10 +272,10 @@ fn bomb(png: &[u8]) -> Vec<u8> {
 
 #[test]
 fn other_arguments_that_do_not_fit_are_refused() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     workspace.write("two.txt", "a\nb\n");
     let refuses = |args: &[&str], part: &str| {
-        let text = workspace.refuses(&workspace.predict(args));
+        let text = workspace.refuses(&predict(args));
         assert!(text.contains(part), "{args:?}: {text}");
     };
     let boot = "0-ankle-boot.png";
@@ -340,19 +294,19 @@ fn other_arguments_that_do_not_fit_are_refused() {
 
 #[test]
 fn an_output_that_cannot_be_written_leaves_nothing_behind() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     fs::create_dir(workspace.path("folder")).unwrap();
-    let before = fs::read_dir(workspace.0.path()).unwrap().count();
+    let before = fs::read_dir(workspace.root()).unwrap().count();
     assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "no/such/folder/lenet.rs"]).contains("lenet.rs"));
     assert!(workspace.refuses(&["emit", "lenet.cnn", "-o", "folder"]).contains("folder"));
-    assert_eq!(fs::read_dir(workspace.0.path()).unwrap().count(), before);
+    assert_eq!(fs::read_dir(workspace.root()).unwrap().count(), before);
 }
 
 #[cfg(unix)]
 #[test]
 fn links_are_followed_devices_written_and_rights_kept() {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-    let workspace = Workspace::new();
+    let workspace = demo();
     fs::write(workspace.path("real.rs"), "old").unwrap();
     fs::set_permissions(workspace.path("real.rs"), fs::Permissions::from_mode(0o600)).unwrap();
     std::os::unix::fs::symlink("real.rs", workspace.path("link.rs")).unwrap();
@@ -366,7 +320,7 @@ fn links_are_followed_devices_written_and_rights_kept() {
 
 #[test]
 fn saved_files_that_were_changed_are_kept() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     workspace.write("lenet.cnn", "// mine\n");
     let text = workspace.prints(&["demo", "--save", "."]);
     assert!(text.contains("kept ./lenet.cnn"), "{text}");
@@ -375,10 +329,10 @@ fn saved_files_that_were_changed_are_kept() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let workspace = Workspace::new();
+    let workspace = demo();
     let mut child = Command::new(env!("CARGO_BIN_EXE_cnn"))
         .args(["graph", "lenet.cnn", "--primitives"])
-        .current_dir(workspace.0.path())
+        .current_dir(workspace.root())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

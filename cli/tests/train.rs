@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod workspace;
+
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use workspace::{Workspace, idx, stderr};
 
 const MODEL: &str = r#"
 model Tiny {
@@ -27,94 +30,24 @@ model Tiny {
 }
 "#;
 
-/// A folder with a model and data of three classes that are easy to tell apart: which third of the picture is bright.
-struct Workspace(TempDir);
-
-impl Workspace {
-    fn new() -> Self {
-        let workspace = Self(TempDir::new().unwrap());
-        workspace.write("tiny.cnn", MODEL);
-        workspace.digits("digits", 60, 24);
-        workspace
-    }
-
-    /// Training and test data as MNIST's files.
-    fn digits(&self, folder: &str, train: usize, test: usize) {
-        fs::create_dir_all(self.path(folder)).unwrap();
-        for (part, count) in [("train", train), ("t10k", test)] {
-            let labels: Vec<u8> = (0..count).map(|i| (i * 7 % 3) as u8).collect();
-            let pixels = |i: usize, label: u8| {
-                (0..64).map(move |p| {
-                    let noise = ((i * 31 + p * 17) % 60) as u8;
-                    if p / 8 * 3 / 8 == usize::from(label) { 190 + noise } else { noise }
-                })
-            };
-            let images: Vec<u8> = labels.iter().enumerate().flat_map(|(i, label)| pixels(i, *label)).collect();
-            self.write(&format!("{folder}/{part}-images-idx3-ubyte"), idx(&[count, 8, 8], &images));
-            self.write(&format!("{folder}/{part}-labels-idx1-ubyte"), idx(&[count], &labels));
-        }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
-        let names = ["ISA", "PASSES", "THREADS", "ALGORITHM", "TUNING", "PACKED"];
-        command.args(args).current_dir(self.0.path());
-        for name in names {
-            command.env_remove(format!("CNN_{name}"));
-        }
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn start(&self, args: &[&str]) -> Child {
-        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// What the command prints to the standard output; it must succeed.
-    fn prints(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// The one message with which the command refuses, with status 1.
-    fn refuses(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
-        assert_eq!(text.matches("error").count() - text.matches("os error").count(), 1, "{args:?}: {text}");
-        text
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// The tensors of a file as bytes.
-    fn tensors(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
-        let bytes = fs::read(self.path(name)).unwrap();
-        let file = SafeTensors::deserialize(&bytes).unwrap();
-        file.tensors().into_iter().map(|(name, tensor)| (name, tensor.data().to_vec())).collect()
-    }
+/// A folder with the model and its data.
+fn tiny() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.write("tiny.cnn", MODEL);
+    workspace.digits("digits", 60, 24);
+    workspace
 }
 
-fn idx(sizes: &[usize], data: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 8, sizes.len() as u8];
-    sizes.iter().for_each(|size| bytes.extend((*size as u32).to_be_bytes()));
-    bytes.extend(data);
-    bytes
+/// The tensors of a file as bytes.
+fn tensors(workspace: &Workspace, name: &str) -> BTreeMap<String, Vec<u8>> {
+    let bytes = fs::read(workspace.path(name)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensors().into_iter().map(|(name, tensor)| (name, tensor.data().to_vec())).collect()
 }
 
 #[test]
 fn a_network_is_trained_evaluated_and_used() {
-    let workspace = Workspace::new();
+    let workspace = tiny();
     let text = workspace.prints(&["train", "tiny.cnn", "--epochs", "20", "--batch", "4"]);
     for part in [
         "network     Tiny, 690 parameters\n",
@@ -150,17 +83,25 @@ fn a_network_is_trained_evaluated_and_used() {
         workspace.prints(&[&["lr-find", "tiny.cnn", "--steps", "40", "--svg", "lr.svg"], &weights[..]].concat());
     assert!(found.contains("smoothed") && parsed("lr.svg"), "{found}");
 
+    for drawn in [[&eval[..6], &["--confusion", "c.png"]].concat(), vec!["lr-find", "tiny.cnn", "--svg", "c.PNG"]] {
+        workspace.prints(&drawn);
+        let name = drawn.last().unwrap();
+        assert!(fs::read(workspace.path(name)).unwrap().starts_with(b"\x89PNG"), "{drawn:?}");
+        let gif = workspace.run(&[&drawn[..drawn.len() - 1], &["c.gif"]].concat());
+        assert!(gif.status.code() == Some(2) && stderr(&gif).contains("let its name end in .svg or .png"), "{gif:?}");
+    }
+
     // A run of the same name gets a number, and one that is named so does not begin.
     let tuned = workspace.prints(&[&["train", "tiny.cnn", "--freeze", "0"], &weights[..]].concat());
     assert!(tuned.contains("40 of them frozen") && tuned.contains("runs/tiny-2/"), "{tuned}");
-    let frozen = |run: &str| workspace.tensors(&format!("runs/{run}/best.safetensors"))["0.weight"].clone();
+    let frozen = |run: &str| tensors(&workspace, &format!("runs/{run}/best.safetensors"))["0.weight"].clone();
     assert_eq!(frozen("tiny"), frozen("tiny-2"));
     assert!(workspace.refuses(&["train", "tiny.cnn", "--name", "tiny"]).contains("there is a run runs/tiny already"));
 }
 
 #[test]
 fn prediction_prepares_pictures_as_training_did() {
-    let workspace = Workspace::new();
+    let workspace = tiny();
     let train = ["train", "tiny.cnn", "--epochs", "20", "--transforms", "normalize(0.4, 0.3)"];
     workspace.prints(&train);
     // The middle third is bright; as a photo of twice the size, in colour.
@@ -185,14 +126,19 @@ fn interrupt(workspace: &Workspace, run: &str, child: Child) -> Output {
         assert!(started.elapsed() < Duration::from_secs(60), "the run has not begun");
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    send_interrupt(&child);
     child.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+fn send_interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
-    let workspace = Workspace::new();
+    let workspace = tiny();
     workspace.digits("digits", 6000, 24);
     let train = ["train", "tiny.cnn", "--log-every", "1", "--epochs", "2", "--batch", "4", "--threads", "1"];
     workspace.prints(&[&train[..], &["--name", "whole"]].concat());
@@ -207,8 +153,8 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     fs::remove_file(workspace.path("tiny.cnn")).unwrap();
     let text = workspace.prints(&["train", "--resume", "runs/cut", "--threads", "2"]);
     assert!(text.contains("goes on after step") && text.contains("finished: 3 000 steps"), "{text}");
-    assert_eq!(workspace.tensors("runs/cut/last.safetensors"), workspace.tensors("runs/whole/last.safetensors"));
-    assert_eq!(workspace.tensors("runs/cut/best.safetensors"), workspace.tensors("runs/whole/best.safetensors"));
+    assert_eq!(tensors(&workspace, "runs/cut/last.safetensors"), tensors(&workspace, "runs/whole/last.safetensors"));
+    assert_eq!(tensors(&workspace, "runs/cut/best.safetensors"), tensors(&workspace, "runs/whole/best.safetensors"));
     let losses = |run: &str| -> Vec<String> {
         let rows = fs::read_to_string(workspace.path(&format!("runs/{run}/metrics.csv"))).unwrap();
         rows.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect()
@@ -216,13 +162,61 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert!(losses("cut") == losses("whole"), "the record of both is the same");
 
     // The latest run is the one that went on; it has nothing left to do, until it is to be longer.
-    assert!(workspace.prints(&["train", "--resume"]).contains("goes on after step 3 000 of 3 000"));
+    let files = || -> BTreeMap<_, _> {
+        let files = fs::read_dir(workspace.path("runs/cut")).unwrap().map(|file| file.unwrap().path());
+        files.map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    };
+    let before = files();
+    let text = workspace.prints(&["train", "--resume"]);
+    assert!(
+        text.contains("the run is finished after 3 000 steps: all of it is done, and nothing was changed\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("to train on: cnn train --resume runs/cut --epochs 4\n"), "{text}");
+    assert!(files() == before);
     assert!(workspace.prints(&["train", "--resume", "--epochs", "3"]).contains("finished: 4 500 steps"));
+    let config: serde_json::Value = serde_json::from_str(&workspace.read("runs/cut/config.json")).unwrap();
+    let length = &config["recipe"]["length"]["epochs"];
+    assert_eq!((length, &config["source"]["data"]), (&3.into(), &"mnist:digits".into()));
+}
+
+/// A step of this takes seconds, so that the second Ctrl-C comes before its end.
+#[cfg(unix)]
+#[test]
+fn a_second_interruption_ends_the_run_at_once() {
+    let workspace = tiny();
+    workspace.write("slow.cnn", MODEL.replace("conv(4", "conv(400, kernel = 3, padding = 1) -> conv(400"));
+    workspace.digits("digits", 1200, 6);
+    let settings = ["--batch", "400", "--checkpoint-every", "1", "--epochs", "99", "--threads", "1"];
+    let mut child = workspace.start(&[&["train", "slow.cnn"], &settings[..]].concat());
+    let last = workspace.path("runs/tiny/last.safetensors");
+    let started = Instant::now();
+    while !last.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "there is no checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let before = fs::read(&last).unwrap();
+    // Who works on the run keeps others away.
+    let text = workspace.refuses(&["train", "--resume", "runs/tiny"]);
+    assert!(text.contains("another process works on the run runs/tiny; wait until it ends"), "{text}");
+
+    send_interrupt(&child);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().starts_with("interrupted: the step is finished")));
+    send_interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("interrupted after step"), "the step was not finished");
+    let after = fs::read(&last).unwrap();
+    assert!(before == after || SafeTensors::deserialize(&after).is_ok(), "the checkpoint is whole");
+    // Nobody holds the run any more.
+    let text = workspace.refuses(&["train", "--resume", "runs/tiny", "--rate", "0.5"]);
+    assert!(text.contains("the run had 0.01 for `rate`"), "{text}");
 }
 
 #[test]
 fn what_cannot_be_trained_is_refused_with_one_message() {
-    let workspace = Workspace::new();
+    let workspace = tiny();
     let digits = |folder: &str, name: &str, bytes: Vec<u8>| {
         workspace.digits(folder, 6, 6);
         workspace.write(&format!("{folder}/{name}"), bytes);
@@ -244,7 +238,7 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--data", "mnist:magic"], "it is no IDX file"),
         (&["--data", "mnist:short"], "it is too short"),
         (&["--data", "mnist:other"], "the pictures are 1×9×9 after the transforms; add `resize([8, 8])`"),
-        (&["--data", "mnist:nowhere"], "name the folder with its four files"),
+        (&["--data", "mnist:nowhere"], "name the folder with its four files; `python3 -c"),
         (&["--data", "fashion-mnist:nowhere"], "apt-get install dataset-fashion-mnist"),
         (&["--data", "folder:photos"], "dogs: this class has no pictures"),
         (&["--data", "folder:bad"], "b.png"),
@@ -259,25 +253,30 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--runs", "file"], "cannot write file/tiny"),
         (&["--name", "a/b"], "it is the name of one folder"),
         (&["--weights", "file"], "file"),
-        (&["--resume", "file"], "is no run that can go on"),
+        (&["--resume", "file"], "is not the folder of a run"),
         (&["--resume"], "has no run of `tiny.cnn` to go on with"),
-        (&["--rate", "1e38", "--optimizer", "sgd"], "not finite in step"),
     ] {
         let text = workspace.refuses(&[&["train", "tiny.cnn"], args].concat());
         assert!(text.contains(message), "{args:?}: {text}");
+        assert_eq!(text.matches("error").count() - text.matches("os error").count(), 1, "{args:?}: {text}");
     }
     // What was refused before its first step has left nothing.
     let left: Vec<_> = fs::read_dir(workspace.path("runs")).unwrap().map(|run| run.unwrap().file_name()).collect();
-    assert_eq!(left, ["tiny"], "the run that diverged");
+    assert!(left.is_empty(), "{left:?}");
+    let diverged = workspace.run(&["train", "tiny.cnn", "--rate", "1e38", "--optimizer", "sgd"]);
+    assert!(diverged.status.code() == Some(1) && stderr(&diverged).contains("not finite in step"), "{diverged:?}");
 }
 
 #[test]
 fn a_run_goes_on_with_its_own_model_and_settings() {
-    let workspace = Workspace::new();
+    let workspace = tiny();
     workspace.prints(&["train", "tiny.cnn", "--name", "a"]);
     workspace.write("wide.cnn", MODEL.replace("conv(4", "conv(6"));
     let text = workspace.refuses(&["train", "wide.cnn", "--resume", "runs/a", "--epochs", "3"]);
     assert!(text.contains("is of another model") && text.contains("`0.weight`"), "{text}");
+    workspace.write("tanh.cnn", MODEL.replace("sigmoid", "tanh"));
+    let text = workspace.refuses(&["train", "tanh.cnn", "--resume", "runs/a", "--epochs", "3"]);
+    assert!(text.contains("`1: Sigmoid (0) -> ") && text.contains("and this one has `1: Tanh (0) -> "), "{text}");
     let text = workspace.refuses(&["train", "--resume", "runs/a", "--rate", "0.5"]);
     assert!(text.contains("the run had 0.01 for `rate`"), "{text}");
     let text = workspace.refuses(&["train", "--resume", "runs/a/best.safetensors"]);

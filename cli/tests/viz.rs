@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod workspace;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use tempfile::TempDir;
+use workspace::Workspace;
 
 const MODEL: &str = r#"
 model Tiny {
@@ -31,59 +31,20 @@ model Dense {
 }
 "#;
 
-/// A folder with a model, data of three classes, a picture and the run of a training, in which commands run.
-struct Workspace(TempDir);
-
-impl Workspace {
-    fn new() -> Self {
-        let workspace = Self(TempDir::new().unwrap());
-        fs::write(workspace.path("tiny.cnn"), MODEL).unwrap();
-        fs::create_dir(workspace.path("digits")).unwrap();
-        for (part, count) in [("train", 40), ("t10k", 24)] {
-            let labels: Vec<u8> = (0..count).map(|i| (i * 7 % 3) as u8).collect();
-            let images: Vec<u8> = labels.iter().enumerate().flat_map(|(i, label)| picture(i, *label)).collect();
-            let write = |name: &str, sizes: &[usize], data: &[u8]| {
-                fs::write(workspace.path("digits").join(format!("{part}-{name}-ubyte")), idx(sizes, data)).unwrap();
-            };
-            write("images-idx3", &[count, 8, 8], &images);
-            write("labels-idx1", &[count], &labels);
-        }
-        let photo = image::RgbImage::from_fn(20, 12, |x, y| image::Rgb([12 * x as u8, 20 * y as u8, 99]));
-        photo.save(workspace.path("photo.png")).unwrap();
-        let output = workspace.run(&["train", "tiny.cnn", "--model", "Tiny"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        workspace
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cnn"));
-        for name in ["ISA", "PASSES", "THREADS", "ALGORITHM", "TUNING", "PACKED"] {
-            command.env_remove(format!("CNN_{name}"));
-        }
-        command.args(args).current_dir(self.0.path()).output().unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-/// 8×8 pixels; the third of them that the label says is bright.
-fn picture(number: usize, label: u8) -> impl Iterator<Item = u8> {
-    (0..64).map(move |pixel| {
-        let noise = ((number * 31 + pixel * 17) % 60) as u8;
-        if pixel / 8 * 3 / 8 == usize::from(label) { 190 + noise } else { noise }
-    })
-}
-
-fn idx(sizes: &[usize], data: &[u8]) -> Vec<u8> {
-    let sizes_bytes = sizes.iter().flat_map(|size| (*size as u32).to_be_bytes());
-    [0, 0, 8, sizes.len() as u8].into_iter().chain(sizes_bytes).chain(data.iter().copied()).collect()
+/// A folder with a model, data, a picture and the run of a training.
+fn trained() -> Workspace {
+    let workspace = Workspace::empty();
+    workspace.write("tiny.cnn", MODEL);
+    workspace.digits("digits", 40, 24);
+    let photo = image::RgbImage::from_fn(20, 12, |x, y| image::Rgb([12 * x as u8, 20 * y as u8, 99]));
+    photo.save(workspace.path("photo.png")).unwrap();
+    workspace.prints(&["train", "tiny.cnn", "--model", "Tiny"]);
+    workspace
 }
 
 #[test]
 fn every_picture_is_drawn() {
-    let workspace = Workspace::new();
+    let workspace = trained();
     let weights = ["tiny.cnn", "--model", "Tiny", "--weights", "runs/tiny/best.safetensors"];
     let of_weights = |command, more: &[&'static str]| [&["viz", command][..], &weights, more].concat();
     let features = ["viz", "features", "runs/tiny", "--image", "photo.png"];
@@ -146,9 +107,22 @@ fn every_picture_is_drawn() {
     assert!(output.status.success() && fs::read(workspace.path("filters.PNG")).unwrap().starts_with(b"\x89PNG"));
 }
 
+/// The examples that a run held back, or its test part.
+#[test]
+fn what_a_run_has_validated_on_is_drawn() {
+    let workspace = trained();
+    let train = ["train", "tiny.cnn", "--model", "Tiny", "--validation", "0.25", "--name", "held"];
+    let trained_to = workspace.prints(&[&train[..], &["--best", "accuracy"]].concat());
+    assert!(trained_to.contains("10 examples, 25.0 % of the training part"), "{trained_to}");
+    let drawn = workspace.prints(&["viz", "confusion", "runs/held"]);
+    assert!(drawn.contains(" of 10 examples right"), "{drawn}");
+    // The same pictures: the matrix is that of the run itself.
+    assert_eq!(workspace.read("confusion.svg"), workspace.read("runs/held/confusion.svg"));
+}
+
 #[test]
 fn the_same_command_draws_the_same_picture() {
-    let workspace = Workspace::new();
+    let workspace = trained();
     let tsne = |file| {
         let output = workspace.run(&["viz", "tsne", "runs/tiny", "--count", "15", "--seed", "3", "-o", file]);
         assert!(output.status.success());
@@ -159,7 +133,7 @@ fn the_same_command_draws_the_same_picture() {
 
 #[test]
 fn what_cannot_be_drawn_says_why() {
-    let workspace = Workspace::new();
+    let workspace = trained();
     fs::create_dir(workspace.path("empty")).unwrap();
     fs::write(workspace.path("empty/metrics.jsonl"), "").unwrap();
     fs::write(workspace.path("bad.png"), "no picture").unwrap();

@@ -1,6 +1,6 @@
 //! The arguments of the commands around training.
 
-use super::ModelArgs;
+use super::{ModelArgs, picture_file};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -272,8 +272,8 @@ pub struct Eval {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 
-    /// Also draw the confusion matrix into this file, an SVG picture
-    #[arg(long, value_name = "FILE.svg")]
+    /// Also draw the confusion matrix into this file, an SVG or a PNG picture by its name
+    #[arg(long, value_name = "FILE", value_parser = picture_file())]
     pub confusion: Option<PathBuf>,
 
     /// Print one JSON object
@@ -324,8 +324,8 @@ pub struct LrFind {
     #[arg(short, long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
 
-    /// Draw the loss against the rate into this file
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draw the loss against the rate into this file, an SVG or a PNG picture by its name
+    #[arg(long, value_name = "FILE", value_parser = picture_file())]
     pub svg: Option<PathBuf>,
 
     #[command(flatten)]

@@ -1,9 +1,7 @@
 //! The arguments of `cnn viz`.
 
-use super::DataArgs;
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use super::{DataArgs, picture_file};
 use clap::{Args, Subcommand};
-use std::ffi::OsStr;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -196,15 +194,4 @@ pub struct Tsne {
     /// The picture to write
     #[arg(short = 'o', value_name = "FILE", default_value = "tsne.svg", value_parser = picture_file())]
     pub file: PathBuf,
-}
-
-/// A file whose name says of which kind it is.
-fn picture_file() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| {
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
-            "svg" | "png" => Ok(path),
-            _ => Err("pictures are SVG or PNG files: let its name end in .svg or .png"),
-        }
-    })
 }

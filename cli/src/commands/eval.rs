@@ -5,7 +5,7 @@ use crate::data::Data;
 use crate::evaluation::Judged;
 use crate::failure::Failure;
 use crate::model::load_model;
-use crate::output::write_file;
+use crate::output::write_picture;
 use crate::predictions::scores_output;
 use crate::terminal;
 use crate::trained::Trained;
@@ -54,7 +54,7 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
         return Err(Failure::Message("no score is a number (NaN); are these the right weights?".into()));
     }
     if let Some(path) = &args.confusion {
-        write_file(path, plot::confusion(&confusion, &names).svg().as_bytes())?;
+        write_picture(path, &plot::confusion(&confusion, &names))?;
     }
 
     let report = confusion.report(&names);

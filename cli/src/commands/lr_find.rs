@@ -3,7 +3,7 @@
 use crate::args::{LrFind, MessageFormat};
 use crate::failure::Failure;
 use crate::model::load_model;
-use crate::output::write_file;
+use crate::output::write_picture;
 use crate::training::resolve;
 use cnn_data::Part;
 use cnn_recipe::{Curve, Exponential};
@@ -87,7 +87,7 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
         None => writeln!(out, "\nthe loss does not fall at any rate: raise `--to`, or look at the data and the loss")?,
     }
     if let Some(path) = &args.svg {
-        write_file(path, chart(&model.network.name, &points, suggested).picture().svg().as_bytes())?;
+        write_picture(path, &chart(&model.network.name, &points, suggested).picture())?;
         writeln!(out, "written: {}", path.display())?;
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::number::{grouped, percent};
 use crate::output::write_file;
 use crate::predictions::scores_output;
+use crate::run::held_back;
 use crate::trained::Trained;
 use cnn_train::{Ended, Length, Metric, Outcome, plot};
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
     let text = match outcome.ended {
         Ended::Stopped => interrupted(job, outcome),
+        _ if outcome.train.is_none() => nothing_left(job, outcome),
         Ended::Finished | Ended::NoBetter => {
             draw_confusion(job, outcome)?;
             finished(job, outcome)
@@ -39,6 +41,25 @@ fn interrupted(job: &Job, outcome: &Outcome) -> String {
         job.folder.last().display(),
         job.resuming()
     )
+}
+
+/// Of a run that was over when it was resumed.
+fn nothing_left(job: &Job, outcome: &Outcome) -> String {
+    let steps = several(outcome.progress.step, "step");
+    let why = match outcome.ended {
+        Ended::NoBetter => format!("no better for {} epochs", outcome.progress.no_better),
+        _ => "all of it is done".to_owned(),
+    };
+    format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job))
+}
+
+/// The command that trains twice as long.
+fn longer(job: &Job) -> String {
+    let longer = match job.recipe.length {
+        Length::Epochs(epochs) => format!("--epochs {}", epochs.saturating_mul(2)),
+        Length::Steps(steps) => format!("--steps {}", steps.saturating_mul(2)),
+    };
+    format!("to train on: {} {longer}\n", job.resuming())
 }
 
 fn finished(job: &Job, outcome: &Outcome) -> String {
@@ -73,17 +94,13 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
     }
     let Some(best) = &outcome.best else { return text };
     let model = model_words(job);
-    let longer = match job.recipe.length {
-        Length::Epochs(epochs) => format!("--epochs {}", epochs.saturating_mul(2)),
-        Length::Steps(steps) => format!("--steps {}", steps.saturating_mul(2)),
-    };
     let weights = quoted(&best.to_string_lossy());
-    let _ = writeln!(
+    let _ = write!(
         text,
         "\nto evaluate: cnn eval {model} --weights {weights} --data {}\nto predict:  cnn predict {model} --weights {weights} \
-         PICTURE\nto train on: {} {longer}",
+         PICTURE\n{}",
         quoted(&job.source.data),
-        job.resuming(),
+        longer(job),
     );
     text
 }
@@ -132,6 +149,5 @@ fn validation(job: &Job) -> Result<Option<std::sync::Arc<dyn cnn_data::Dataset>>
         return Ok(Some(data.clone()));
     }
     let Some(share) = job.recipe.validation else { return Ok(None) };
-    let (_, held_back) = cnn_data::split(job.training_data.clone(), share, job.recipe.seed).map_err(Failure::new)?;
-    Ok(Some(std::sync::Arc::new(held_back)))
+    held_back(job.training_data.clone(), share, job.recipe.seed).map(Some)
 }

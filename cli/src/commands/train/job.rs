@@ -1,15 +1,14 @@
 //! What is to be done: from the command line, or from the folder of a run that goes on.
 
 use crate::args::{MessageFormat, ModelArgs, Train};
-use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::{Model, load_model};
+use crate::run::{RunConfig, Source};
 use crate::trained::Trained;
 use crate::training::{apply, given_data, resolve};
 use cnn::Weights;
 use cnn_data::{Dataset, Part};
 use cnn_train::{Checkpoint, Recipe, RunFolder};
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,34 +25,6 @@ pub struct Job {
     pub folder: RunFolder,
     pub weights: Option<Weights>,
     pub checkpoint: Option<Checkpoint>,
-}
-
-/// Where a run's network and data come from: a part of `config.json`, so that the run can go on without being told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Source {
-    /// The `.cnn` file.
-    pub file: PathBuf,
-    /// The model of the file, where it was named.
-    pub model: Option<String>,
-    /// Values of the model's parameters.
-    pub set: Vec<String>,
-    /// As on the command line.
-    pub data: String,
-    pub skip_bad: bool,
-    /// Whether the test part of the data validates.
-    pub validates_on_test: bool,
-}
-
-impl Source {
-    /// The data.
-    pub fn data(&self) -> Result<Data, Failure> {
-        Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)
-    }
-
-    /// The copy of the model in the run's folder.
-    pub fn copy(&self, folder: &RunFolder) -> PathBuf {
-        folder.path().join(self.file.file_name().unwrap_or("model.cnn".as_ref()))
-    }
 }
 
 impl Job {
@@ -104,7 +75,7 @@ impl Job {
         };
         let folder = RunFolder::open(if folder.as_os_str().is_empty() { ".".into() } else { folder });
         let folder = folder.map_err(Failure::new)?;
-        let source = read_source(&folder)?;
+        let mut source = RunConfig::read(&folder)?.source;
         let checkpoint =
             Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
         let checkpoint = checkpoint.map_err(Failure::new)?;
@@ -118,7 +89,10 @@ impl Job {
         let model = load_model(&model_args, format)?;
         let mut recipe = checkpoint.recipe().clone();
         apply(&mut recipe, &[args.length.settings(), args.recipe.settings()].concat())?;
-        let data = given_data(&args.data)?.map_or_else(|| source.data(), Ok)?;
+        if let Some(data) = given_data(&args.data)? {
+            (source.data, source.skip_bad) = (data.to_string(), data.skips_bad());
+        }
+        let data = source.data()?;
         let training_data = data.open(Part::Train)?;
         let validation_data = source.validates_on_test.then(|| data.open(Part::Test)).transpose()?;
         Ok(Self {
@@ -154,26 +128,11 @@ fn run_name(model: &str) -> String {
     model.to_lowercase()
 }
 
-fn read_source(folder: &RunFolder) -> Result<Source, Failure> {
-    #[derive(Deserialize)]
-    struct Config {
-        source: Source,
-    }
-    let path = folder.config();
-    let failure = |reason: String| {
-        let folder = folder.path().display();
-        Failure::Message(format!("`{folder}` is no run that can go on: `{}`: {reason}", path.display()))
-    };
-    let text = fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
-    let config: Config = serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
-    Ok(config.source)
-}
-
 /// The run whose state was written last, of this model's file if there is one.
 fn latest(runs: &Path, file: Option<&Path>) -> Result<PathBuf, Failure> {
     let written = |folder: &Path| -> Option<SystemTime> {
         let folder = RunFolder::open(folder).ok()?;
-        let source = read_source(&folder).ok()?;
+        let source = RunConfig::read(&folder).ok()?.source;
         let is_meant = file.is_none_or(|file| file.file_name() == source.file.file_name());
         fs::metadata(folder.last()).ok().filter(|_| is_meant)?.modified().ok()
     };

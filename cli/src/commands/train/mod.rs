@@ -11,7 +11,6 @@ use crate::terminal;
 use cnn_train::{Ended, Event, Outcome, Stop, Trainer};
 use display::Display;
 use job::Job;
-use std::cell::RefCell;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,18 +39,17 @@ fn train(job: &Job) -> Result<Outcome, Failure> {
     if let Some(checkpoint) = &job.checkpoint {
         trainer = trainer.resume(checkpoint.clone());
     }
-    let stop = trainer.stop();
-    let display = RefCell::new(Display::new(job));
-    let problem = RefCell::new(None);
-    stop_on_signals(stop.clone())?;
+    let mut display = Display::new(job);
+    stop_on_signals(trainer.stop())?;
     let result = trainer
         .folder(job.folder.clone())
-        .observe(|event| {
-            let mut display = display.borrow_mut();
+        .note("source", &job.source)
+        .map_err(Failure::new)?
+        .try_observe(|event| {
             let kept = match event {
                 Event::Start(start) => {
                     display.start(start);
-                    keep::start(job)
+                    if job.checkpoint.is_none() { keep::copy_model(job) } else { Ok(()) }
                 }
                 Event::Step(step) => {
                     display.step(step);
@@ -63,18 +61,11 @@ fn train(job: &Job) -> Result<Outcome, Failure> {
                 }
                 _ => Ok(()),
             };
-            // The run stops after its step and keeps its state, if it still can; then the first problem is told.
-            if let Err(failure) = kept {
-                problem.borrow_mut().get_or_insert(failure);
-                stop.request();
-            }
+            kept.map_err(Failure::into_message)
         })
         .run();
-    display.into_inner().clear();
-    match (problem.into_inner(), result) {
-        (Some(failure), _) => Err(failure),
-        (None, result) => result.map_err(Failure::new),
-    }
+    display.clear();
+    result.map_err(Failure::new)
 }
 
 /// Ctrl-C, and what asks a process to end, stop the run after its step; the second time the process ends at once, and the

@@ -11,8 +11,7 @@ mod values;
 use crate::args::viz::Picture;
 use crate::args::{MessageFormat, Viz};
 use crate::failure::Failure;
-use crate::output::write_file;
-use std::ffi::OsStr;
+use crate::output::write_picture;
 use std::io::{Write, stdout};
 use std::path::Path;
 
@@ -30,16 +29,8 @@ pub fn run(args: &Viz, format: MessageFormat) -> Result<(), Failure> {
 /// Examples that run through a network at once.
 const BATCH: usize = 64;
 
-/// How many pixels of a PNG file there are for one of the picture's, in each direction.
-const SCALE: f64 = 2.0;
-
 /// Writes a picture in the format that the file's name says, and says what it shows.
 fn save(path: &Path, picture: &cnn_train::plot::Picture, what: &str) -> Result<(), Failure> {
-    let is_png = path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
-    if is_png {
-        write_file(path, &picture.png(SCALE).map_err(Failure::new)?)?;
-    } else {
-        write_file(path, picture.svg().as_bytes())?;
-    }
+    write_picture(path, picture)?;
     Ok(writeln!(stdout(), "{}: {what}", path.display())?)
 }

@@ -2,41 +2,21 @@
 
 use crate::args::viz::{ExamplesArgs, TrainedArgs};
 use crate::args::{MessageFormat, ModelArgs};
-use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::load_one;
+use crate::run::RunConfig;
 use crate::trained::Trained;
 use crate::training::given_data;
 use cnn::Network;
-use cnn_data::{Dataset, Part, Pipeline, split};
-use cnn_train::{Recipe, RunFolder};
-use serde::Deserialize;
-use std::fs;
-use std::path::PathBuf;
+use cnn_data::{Dataset, Part, Pipeline};
+use cnn_train::RunFolder;
 use std::sync::Arc;
 
 /// A network, its weights, and the run that has trained them if it is known.
 pub struct Source {
     pub network: Network,
     pub trained: Trained,
-    run: Option<Config>,
-}
-
-/// What a run's `config.json` says.
-#[derive(Deserialize)]
-struct Config {
-    source: Origin,
-    recipe: Recipe,
-}
-
-/// Where the network and the data come from.
-#[derive(Deserialize)]
-struct Origin {
-    file: PathBuf,
-    model: Option<String>,
-    set: Vec<String>,
-    data: String,
-    skip_bad: bool,
+    run: Option<RunConfig>,
 }
 
 impl Source {
@@ -52,10 +32,10 @@ impl Source {
             return Ok(Self { network, trained: Trained::open(weights)?, run: None });
         }
         let folder = RunFolder::open(&args.source).map_err(Failure::new)?;
-        let config = read_config(&folder)?;
+        let config = RunConfig::read(&folder)?;
         let origin = &config.source;
         let model_args = ModelArgs {
-            file: folder.path().join(origin.file.file_name().unwrap_or_default()),
+            file: origin.copy(&folder),
             model: model.or_else(|| origin.model.clone()),
             set: if set.is_empty() { origin.set.clone() } else { set },
         };
@@ -76,27 +56,7 @@ impl Source {
         if let Some(data) = given_data(&args.data)? {
             return data.open(Part::Test);
         }
-        let Some(Config { source, recipe }) = &self.run else {
-            return Err(Failure::Message("name the data: `--data fashion-mnist`".into()));
-        };
-        let data = Data::parse(&source.data, source.skip_bad).map_err(Failure::Message)?;
-        let dataset = data.open(Part::Test)?;
-        match recipe.validation {
-            Some(share) if !data.has_test() => {
-                let (_, held_back) = split(dataset, share, recipe.seed).map_err(Failure::new)?;
-                Ok(Arc::new(held_back))
-            }
-            _ => Ok(dataset),
-        }
+        let missing = || Failure::Message("name the data: `--data fashion-mnist`".into());
+        self.run.as_ref().ok_or_else(missing)?.validation()
     }
-}
-
-fn read_config(folder: &RunFolder) -> Result<Config, Failure> {
-    let path = folder.config();
-    let failure = |reason: String| {
-        let text = format!("`{}` is not the folder of a run: `{}`: {reason}", folder.path().display(), path.display());
-        Failure::Message(text)
-    };
-    let text = fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| failure(error.to_string()))
 }

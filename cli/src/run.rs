@@ -1,0 +1,76 @@
+//! What a run's folder says of the run: the part of `config.json` that other commands go on from.
+
+use crate::data::Data;
+use crate::failure::Failure;
+use cnn_data::{Dataset, Part, split};
+use cnn_train::{Recipe, RunFolder};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A run as `config.json` has it.
+#[derive(Debug, Deserialize)]
+pub struct RunConfig {
+    pub source: Source,
+    pub recipe: Recipe,
+}
+
+/// Where a run's network and data come from, so that the run can go on without being told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// The `.cnn` file.
+    pub file: PathBuf,
+    /// The model of the file, where it was named.
+    pub model: Option<String>,
+    /// Values of the model's parameters.
+    pub set: Vec<String>,
+    /// As on the command line.
+    pub data: String,
+    pub skip_bad: bool,
+    /// Whether the test part of the data validates.
+    pub validates_on_test: bool,
+}
+
+impl RunConfig {
+    /// Reads it from the folder of a run.
+    pub fn read(folder: &RunFolder) -> Result<Self, Failure> {
+        let path = folder.config();
+        let failure = |reason: String| {
+            let text =
+                format!("`{}` is not the folder of a run: `{}`: {reason}", folder.path().display(), path.display());
+            Failure::Message(text)
+        };
+        let text = fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| failure(error.to_string()))
+    }
+
+    /// The examples that the run validates on; of one without validation, the test part of its data, or all of them.
+    pub fn validation(&self) -> Result<Arc<dyn Dataset>, Failure> {
+        let data = self.source.data()?;
+        match self.recipe.validation {
+            Some(share) if !self.source.validates_on_test => {
+                held_back(data.open(Part::Train)?, share, self.recipe.seed)
+            }
+            _ => data.open(Part::Test),
+        }
+    }
+}
+
+impl Source {
+    /// The data.
+    pub fn data(&self) -> Result<Data, Failure> {
+        Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)
+    }
+
+    /// The copy of the model in the run's folder.
+    pub fn copy(&self, folder: &RunFolder) -> PathBuf {
+        folder.path().join(self.file.file_name().unwrap_or("model.cnn".as_ref()))
+    }
+}
+
+/// The share of the data that the trainer holds back for validation.
+pub fn held_back(data: Arc<dyn Dataset>, share: f64, seed: u64) -> Result<Arc<dyn Dataset>, Failure> {
+    let (_, held_back) = split(data, share, seed).map_err(Failure::new)?;
+    Ok(Arc::new(held_back))
+}
