@@ -75,10 +75,12 @@ pub struct Trainer<'a> {
 /// Why an observer ends a run.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
+type Observer<'a> = Box<dyn FnMut(Event<'_>) -> Result<(), Problem> + 'a>;
+
 /// Who is told of a run, and the first problem that one of them had.
 #[derive(Default)]
 pub(crate) struct Observers<'a> {
-    all: Vec<Box<dyn FnMut(Event<'_>) -> Result<(), Problem> + 'a>>,
+    all: Vec<Observer<'a>>,
     problem: Option<Problem>,
 }
 
