@@ -253,6 +253,9 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--runs", "file"], "cannot write file/tiny"),
         (&["--name", "a/b"], "it is the name of one folder"),
         (&["--weights", "file"], "file"),
+        (&["--resume", "runs/a", "--name", "b"], "both name the run"),
+        (&["--seed", "-1"], "`--seed -1`: `seed` is `-1`; it is a whole number from 0"),
+        (&["--epochs", "99999999999999999999"], "no number is so large here"),
         (&["--resume", "file"], "is not the folder of a run"),
         (&["--resume"], "has no run of `tiny.cnn` to go on with"),
     ] {

@@ -268,7 +268,10 @@ impl Evaluation {
     /// A file that cannot be read or is no safetensors file.
     pub fn read(path: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let path = path.as_ref();
-        let damaged = |error: serde_json::Error| Error::NoCheckpoint { path: path.into(), problem: error.to_string() };
+        let damaged = |error: serde_json::Error| {
+            let problem = format!("{}: what it says about evaluation cannot be read ({error})", path.display());
+            Error::mismatch(problem, "take the file as `best.safetensors` was written")
+        };
         file::metadata(path, EVALUATION)?.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
     }
 

@@ -34,8 +34,8 @@ impl RunFolder {
     pub fn create(parent: impl AsRef<Path>, name: &str) -> Result<Self, Error> {
         let mut parts = Path::new(name).components();
         let is_name = matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None));
-        if !is_name {
-            return Err(Error::setting("name", format!("`{name}`"), "it is the name of one folder"));
+        if !is_name || name.chars().any(char::is_control) {
+            return Err(Error::setting("name", format!("`{}`", name.escape_debug()), "it is the name of one folder"));
         }
         let parent = parent.as_ref();
         let path = parent.join(name);
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_name_is_that_of_one_folder() {
         let parent = tempfile::tempdir().unwrap();
-        for name in ["", ".", "..", "a/b", "/tmp", "../a"] {
+        for name in ["", ".", "..", "a/b", "/tmp", "../a", "a\nb"] {
             let error = RunFolder::create(parent.path(), name).unwrap_err().to_string();
             assert!(error.contains("the name of one folder"), "{name}: {error}");
         }

@@ -53,6 +53,10 @@ pub(crate) fn starting_from(weights: &Weights, network: &Network, recipe: &Recip
             fill(network, recipe, parameter, tensor.data_mut())?;
         } else {
             tensor.data_mut().copy_from_slice(given.get(&parameter.name)?.data());
+            if let Some(value) = tensor.data().iter().find(|value| !value.is_finite()) {
+                let problem = format!("`{}` of the weights to start from has the value {value}", parameter.name);
+                return Err(Error::mismatch(problem, "take weights without it, or name the layer in `fresh`"));
+            }
         }
         tensors.push((parameter.name.clone(), tensor));
     }
@@ -147,6 +151,19 @@ mod tests {
         let new = starting_from(&old, &network(5), &recipe).unwrap();
         assert_eq!(new.get("conv.weight").unwrap(), old.get("conv.weight").unwrap());
         assert_eq!(new.shape("fc.weight"), Some(&[5, 32][..]));
+
+        let mut bad = initial_weights(&network(5), &recipe).unwrap().get("fc.bias").unwrap().data().to_vec();
+        bad[2] = f32::NAN;
+        let names: Vec<String> = new.names().map(str::to_owned).collect();
+        let tensors = names.into_iter().map(|name| {
+            let tensor = new.get(&name).unwrap();
+            let values = if name == "fc.bias" { bad.clone() } else { tensor.data().to_vec() };
+            (name, Tensor::new(tensor.shape(), values).unwrap())
+        });
+        let bad = Weights::from_tensors(tensors.collect::<Vec<_>>()).unwrap();
+        assert!(starting_from(&bad, &network(5), &recipe).is_ok(), "a fresh layer's do not count");
+        let error = starting_from(&bad, &network(5), &Recipe::default()).unwrap_err().to_string();
+        assert!(error.contains("`fc.bias` of the weights to start from has the value NaN"), "{error}");
 
         recipe.set("fresh", "head").unwrap();
         let error = starting_from(&old, &network(5), &recipe).unwrap_err().to_string();

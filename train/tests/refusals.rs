@@ -130,6 +130,7 @@ fn network_data_and_loss_must_go_together() {
         (&[("loss", "mse")], pictures([1, 6, 6]), 5, "give the targets by `Trainer::targets`"),
         (&[("loss", "mse(output = mask)")], pictures([1, 6, 6]), 3, "no such output or layer; its outputs are logits"),
         (&[("best", "accuracy"), ("loss", "mse")], pictures([1, 6, 6]), 3, "there is no accuracy without labels"),
+        (&[("freeze", "conv, fc")], pictures([1, 6, 6]), 3, "no parameter of `Tiny` is to be trained; freeze less"),
         (&[("freeze", "convv")], pictures([1, 6, 6]), 3, "there is no `convv` to freeze"),
         (&[("validation", "0.01")], pictures([1, 6, 6]), 3, "at least one for each of the two parts"),
         (&[("init.head", "constant")], pictures([1, 6, 6]), 3, "the network has no such layer"),

@@ -89,11 +89,11 @@ pub struct DataArgs {
 #[derive(Debug, Default, Args)]
 pub struct LengthArgs {
     /// Passes over the data
-    #[arg(long, value_name = "N", conflicts_with = "steps", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "steps", help_heading = "Settings")]
     pub epochs: Option<String>,
 
     /// Updates of the parameters, in place of --epochs
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub steps: Option<String>,
 
     /// The learning rate
@@ -117,15 +117,15 @@ pub struct LengthArgs {
     pub best: Option<String>,
 
     /// End after so many epochs in a row that are no better
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub early_stopping: Option<String>,
 
     /// Steps between two checkpoints; one at the end of each epoch when left out
-    #[arg(long, value_name = "STEPS", help_heading = "Settings")]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Settings")]
     pub checkpoint_every: Option<String>,
 
     /// Steps whose mean is one row of metrics.csv
-    #[arg(long, value_name = "STEPS", help_heading = "Settings")]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Settings")]
     pub log_every: Option<String>,
 }
 
@@ -133,7 +133,7 @@ pub struct LengthArgs {
 #[derive(Debug, Default, Args)]
 pub struct RecipeArgs {
     /// Examples of a batch
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub batch: Option<String>,
 
     /// sgd, adam, adamw, rmsprop or adagrad, with their arguments
@@ -161,11 +161,11 @@ pub struct RecipeArgs {
     pub clip: Option<String>,
 
     /// Batches whose gradients make one update
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub accumulate: Option<String>,
 
     /// What order, augmentation, initial weights and the split follow from
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub seed: Option<String>,
 
     /// Layers, blocks or parameters that are not trained
@@ -177,11 +177,11 @@ pub struct RecipeArgs {
     pub fresh: Vec<String>,
 
     /// Threads of the engine; all cores when left out. Results do not depend on it
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub threads: Option<String>,
 
     /// Threads that load data. Results do not depend on it
-    #[arg(long, value_name = "N", help_heading = "Settings")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub workers: Option<String>,
 }
 
@@ -309,11 +309,11 @@ pub struct LrFind {
     pub data: DataArgs,
 
     /// The first learning rate
-    #[arg(long, value_name = "R", default_value_t = 1e-6)]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, default_value_t = 1e-6)]
     pub from: f64,
 
     /// The last one
-    #[arg(long, value_name = "R", default_value_t = 1.0)]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, default_value_t = 1.0)]
     pub to: f64,
 
     /// Steps from the first to the last

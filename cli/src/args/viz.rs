@@ -184,11 +184,11 @@ pub struct Tsne {
     pub count: u32,
 
     /// How many neighbours count, about
-    #[arg(long, value_name = "N", default_value_t = 30.0)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 30.0)]
     pub perplexity: f32,
 
     /// What the choice of examples and the first places follow from
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
     pub seed: u64,
 
     /// The picture to write

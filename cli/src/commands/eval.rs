@@ -53,10 +53,6 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
     if confusion.unpredicted() == confusion.examples() {
         return Err(Failure::Message("no score is a number (NaN); are these the right weights?".into()));
     }
-    if let Some(path) = &args.confusion {
-        write_picture(path, &plot::confusion(&confusion, &names))?;
-    }
-
     let report = confusion.report(&names);
     let mut out = stdout().lock();
     if args.json {
@@ -67,7 +63,11 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
             fields.insert("transforms".into(), transforms.to_string().into());
         }
         writeln!(out, "{json}")?;
-        return Ok(());
+        // What was measured is told even where the picture cannot be written.
+        return args
+            .confusion
+            .as_ref()
+            .map_or(Ok(()), |path| write_picture(path, &plot::confusion(&confusion, &names)));
     }
     let (weights, shown) = (args.weights.display(), if transforms.0.is_empty() { "none" } else { "" });
     writeln!(out, "{}, {weights}, on {data} ({part_name}); transforms: {shown}{transforms}\n", network.name)?;
@@ -76,6 +76,7 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
         write!(out, "\n{}", report.matrix())?;
     }
     if let Some(path) = &args.confusion {
+        write_picture(path, &plot::confusion(&confusion, &names))?;
         terminal::say(format_args!("written: {}", path.display()));
     }
     Ok(())

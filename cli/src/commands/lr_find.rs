@@ -38,7 +38,8 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
     }
     let model = load_model(&args.model, format)?;
     let training = resolve(&model, &args.model.file, &args.data, &args.recipe.settings(), format)?;
-    let gamma = (args.to / args.from).powf(1.0 / f64::from(args.steps - 1));
+    // By logarithms, so that the quotient of any two rates is a number.
+    let gamma = ((args.to.ln() - args.from.ln()) / f64::from(args.steps - 1)).exp();
     let recipe = Recipe {
         rate: Some(args.from),
         schedule: Curve::from(Exponential { gamma }).into(),

@@ -182,8 +182,13 @@ fn option<T>(text: &str, read: impl FnOnce(&str) -> Result<T, Error>) -> Result<
 }
 
 fn number<T: FromStr>(name: &str, text: &str) -> Result<T, Error> {
-    let whole = if name == "rate" || name == "validation" { "a number" } else { "a whole number" };
-    text.parse().map_err(|_| Error::setting(name, format!("`{text}`"), format!("it is {whole}")))
+    let is_large = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let remedy = match name {
+        "rate" | "validation" => "it is a number",
+        _ if is_large => "no number is so large here",
+        _ => "it is a whole number from 0",
+    };
+    text.parse().map_err(|_| Error::setting(name, format!("`{text}`"), remedy))
 }
 
 fn word<T: Copy>(name: &str, text: &str, words: &[(&str, T)]) -> Result<T, Error> {

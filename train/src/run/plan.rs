@@ -51,6 +51,10 @@ impl<'a> Run<'a> {
             feed.check_validation()?;
         }
 
+        if !network.parameters().iter().any(|p| p.trainable && !recipe.is_frozen(&p.name)) {
+            let problem = format!("no parameter of `{}` is to be trained", network.name);
+            return Err(Error::mismatch(problem, "freeze less of it, or give it layers with parameters"));
+        }
         let least = parameter_bytes(&network, &recipe);
         if let Some(available) = available.filter(|available| least > *available) {
             return Err(Error::ParameterMemory { needed: least, available });

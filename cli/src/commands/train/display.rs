@@ -255,7 +255,10 @@ fn summary(job: &Job, start: &Start) -> String {
     ];
     if let Some(checkpoint) = &job.checkpoint {
         let progress = checkpoint.progress();
-        let text = format!("goes on after step {} of {}", grouped(progress.step.into()), grouped(start.steps.into()));
+        let text = match start.steps > progress.step {
+            true => format!("goes on after step {} of {}", grouped(progress.step.into()), grouped(start.steps.into())),
+            false => format!("after step {}, the last", grouped(progress.step.into())),
+        };
         lines.retain(|(name, _)| *name != "weights");
         lines.push(("state", text));
     }

@@ -50,14 +50,15 @@ fn nothing_left(job: &Job, outcome: &Outcome) -> String {
         Ended::NoBetter => format!("no better for {} epochs", outcome.progress.no_better),
         _ => "all of it is done".to_owned(),
     };
-    format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job))
+    format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job, outcome))
 }
 
-/// The command that trains twice as long.
-fn longer(job: &Job) -> String {
+/// The command that trains twice as long as was planned or done.
+fn longer(job: &Job, outcome: &Outcome) -> String {
+    let progress = &outcome.progress;
     let longer = match job.recipe.length {
-        Length::Epochs(epochs) => format!("--epochs {}", epochs.saturating_mul(2)),
-        Length::Steps(steps) => format!("--steps {}", steps.saturating_mul(2)),
+        Length::Epochs(epochs) => format!("--epochs {}", epochs.max(progress.epoch as u64).saturating_mul(2)),
+        Length::Steps(steps) => format!("--steps {}", steps.max(progress.step).saturating_mul(2)),
     };
     format!("to train on: {} {longer}\n", job.resuming())
 }
@@ -100,7 +101,7 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
         "\nto evaluate: cnn eval {model} --weights {weights} --data {}\nto predict:  cnn predict {model} --weights {weights} \
          PICTURE\n{}",
         quoted(&job.source.data),
-        longer(job),
+        longer(job, outcome),
     );
     text
 }

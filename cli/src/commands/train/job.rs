@@ -68,6 +68,10 @@ impl Job {
         let is_model = |path: &&Path| path.extension().is_some_and(|extension| extension == "cnn");
         let file = args.model.file.as_deref().or(run.filter(is_model));
         let folder = match (run.filter(|run| !is_model(run)), &args.name) {
+            (Some(_), Some(_)) => {
+                let text = "`--resume RUN` and `--name` both name the run: give one of them; it keeps its name";
+                return Err(Failure::Message(text.into()));
+            }
             (Some(run), _) if run.is_file() => run.parent().unwrap_or(Path::new("")).to_owned(),
             (Some(run), _) => run.to_owned(),
             (None, Some(name)) => args.runs.join(name),
