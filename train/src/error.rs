@@ -84,7 +84,7 @@ pub enum Error {
     /// A run that needs more memory than there is.
     #[error(
         "a batch of {batch} needs {} of memory and {} are available; {}",
-        mib(*.needed), mib(*.available), what_fits(*.largest)
+        memory(*.needed), memory(*.available), what_fits(*.largest)
     )]
     Memory {
         /// Bytes that the run needs.
@@ -101,7 +101,7 @@ pub enum Error {
     #[error(
         "the parameters, their gradients and the optimizer's state need {} of memory and {} are available; no batch fits: \
          make the network smaller, or take an optimizer with less state, such as `sgd`",
-        mib(*.needed), mib(*.available)
+        memory(*.needed), memory(*.available)
     )]
     ParameterMemory {
         /// Bytes that they need.
@@ -227,7 +227,11 @@ fn size(bytes: u64) -> String {
     if bytes == 0 { "a folder".to_owned() } else { format!("{bytes} bytes are needed") }
 }
 
-/// `12.3 MiB`.
-pub(crate) fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / (1u64 << 20) as f64)
+/// `12.3 MB`, `1.5 GB`.
+fn memory(bytes: u64) -> String {
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    }
 }

@@ -11,6 +11,7 @@ use cnn_train::plot::{Chart, Colour, Legend, Panel, Series};
 use cnn_train::{Error, Event, Length, Per, Recipe, Trainer};
 use std::cell::RefCell;
 use std::io::{Write, stdout};
+use std::ops::RangeInclusive;
 
 /// How much of the smoothed loss stays from step to step.
 const SMOOTHING: f64 = 0.9;
@@ -18,6 +19,8 @@ const SMOOTHING: f64 = 0.9;
 const DIVERGED: f64 = 4.0;
 /// What is suggested of the rate at which the loss falls fastest: smoothing is late, and later steps want less.
 const SHARE: f64 = 1.0 / 3.0;
+/// Rates that mean something for floats of 32 bits.
+const RATES: RangeInclusive<f64> = 1e-30..=1e30;
 /// The most rows of the table.
 const ROWS: usize = 24;
 
@@ -31,15 +34,17 @@ struct Point {
 
 /// Trains with a rate that rises, and says where the loss falls fastest.
 pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
-    let valid = |rate: f64| rate.is_finite() && rate > 0.0;
-    if !(valid(args.from) && valid(args.to) && args.from < args.to) {
-        let text = format!("`--from {} --to {}`: rates are above 0, and the second is higher", args.from, args.to);
+    if !(RATES.contains(&args.from) && RATES.contains(&args.to) && args.from < args.to) {
+        let (least, most) = (RATES.start(), RATES.end());
+        let text = format!(
+            "`--from {} --to {}`: rates are from {least:e} to {most:e}, and the second is higher",
+            args.from, args.to
+        );
         return Err(Failure::Message(text));
     }
     let model = load_model(&args.model, format)?;
     let training = resolve(&model, &args.model.file, &args.data, &args.recipe.settings(), format)?;
-    // By logarithms, so that the quotient of any two rates is a number.
-    let gamma = ((args.to.ln() - args.from.ln()) / f64::from(args.steps - 1)).exp();
+    let gamma = (args.to / args.from).powf(1.0 / f64::from(args.steps - 1));
     let recipe = Recipe {
         rate: Some(args.from),
         schedule: Curve::from(Exponential { gamma }).into(),

@@ -1,6 +1,6 @@
 //! Pictures from the program's own memory.
 
-use super::bytes::{check_labels, check_lengths};
+use super::bytes::{check_labels, check_lengths, in_memory};
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::picture::{Picture, elements};
@@ -43,30 +43,7 @@ impl Arrays {
     }
 }
 
-impl Dataset for Arrays {
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn shape(&self) -> Option<[usize; 3]> {
-        Some(self.shape)
-    }
-
-    fn label(&self, index: usize) -> Result<usize, Error> {
-        self.labels.get(index).copied().ok_or(Error::Index { index, len: self.labels.len() })
-    }
-
-    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error> {
-        let label = self.label(index)?;
-        let size = elements(self.shape);
-        picture.set_values(self.shape, &self.values[index * size..][..size])?;
-        Ok(label)
-    }
-}
+in_memory!(Arrays, set_values);
 
 #[cfg(test)]
 mod tests {

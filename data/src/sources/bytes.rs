@@ -28,31 +28,39 @@ impl Bytes {
     }
 }
 
-impl Dataset for Bytes {
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
+/// Makes a dataset of pictures of one size in memory, with `shape`, `values`, `labels` and `classes`.
+macro_rules! in_memory {
+    ($name:ty, $set:ident) => {
+        impl Dataset for $name {
+            fn len(&self) -> usize {
+                self.labels.len()
+            }
 
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
+            fn classes(&self) -> &[String] {
+                &self.classes
+            }
 
-    fn shape(&self) -> Option<[usize; 3]> {
-        Some(self.shape)
-    }
+            fn shape(&self) -> Option<[usize; 3]> {
+                Some(self.shape)
+            }
 
-    fn label(&self, index: usize) -> Result<usize, Error> {
-        let label = self.labels.get(index).ok_or(Error::Index { index, len: self.labels.len() })?;
-        Ok(usize::from(*label))
-    }
+            fn label(&self, index: usize) -> Result<usize, Error> {
+                let label = self.labels.get(index).ok_or(Error::Index { index, len: self.labels.len() })?;
+                Ok(usize::from(*label))
+            }
 
-    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error> {
-        let label = self.label(index)?;
-        let size = elements(self.shape);
-        picture.set_bytes(self.shape, &self.values[index * size..][..size])?;
-        Ok(label)
-    }
+            fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error> {
+                let label = self.label(index)?;
+                let size = elements(self.shape);
+                picture.$set(self.shape, &self.values[index * size..][..size])?;
+                Ok(label)
+            }
+        }
+    };
 }
+pub(super) use in_memory;
+
+in_memory!(Bytes, set_bytes);
 
 /// Checks that `values` are one picture of `shape` for each of the `labels`.
 pub(crate) fn check_lengths(shape: [usize; 3], values: usize, labels: usize) -> Result<(), Error> {

@@ -113,7 +113,8 @@ impl<'a> Run<'a> {
 
         let owned = session.parameters().filter(|(parameter, _)| !parameter.trainable);
         let buffers = owned.map(|(parameter, values)| (parameter.name.clone(), values.to_vec())).collect();
-        let is_saved = folder.as_ref().is_some_and(|folder| checkpoint.is_some() && folder.last().exists());
+        let resumed = checkpoint.as_ref().map(|checkpoint| &checkpoint.path);
+        let is_saved = folder.as_ref().is_some_and(|folder| resumed == Some(&folder.last()));
         let (version, layers) = (VERSION, description::lines(&network));
         let state = RunState { version, network: network.name.clone(), layers, recipe, examples, progress };
         let (mut lock, mut record) = (None, None);
