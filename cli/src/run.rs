@@ -63,9 +63,11 @@ impl Source {
         Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)
     }
 
-    /// The copy of the model in the run's folder.
+    /// The copy of the model in the run's folder. It has none of the names of the run's own files.
     pub fn copy(&self, folder: &RunFolder) -> PathBuf {
-        folder.path().join(self.file.file_name().unwrap_or("model.cnn".as_ref()))
+        let copy = folder.path().join(self.file.file_name().unwrap_or("model".as_ref()));
+        let is_named = copy.extension().is_some_and(|extension| extension == "cnn");
+        if is_named { copy } else { copy.with_added_extension("cnn") }
     }
 }
 

@@ -285,6 +285,11 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     let text = workspace.refuses(&["train", "--resume", "runs/a/best.safetensors"]);
     assert!(text.contains("is no checkpoint"), "{text}");
 
+    // A model's file may be called as one of the run's is.
+    workspace.write("config.json", MODEL);
+    workspace.prints(&["train", "config.json", "--name", "b"]);
+    assert!(workspace.prints(&["train", "--resume", "runs/b", "--epochs", "3"]).contains("finished: 24 steps"));
+
     // Values of the section are shown where they stand.
     workspace.write("bad.cnn", MODEL.replace("mnist(\"digits\")", "imagenet"));
     let text = workspace.refuses(&["train", "bad.cnn"]);

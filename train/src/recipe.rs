@@ -234,9 +234,10 @@ impl Recipe {
 
     /// The first setting in which a run would differ from another's results.
     pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        let shown = |text: String| if text.is_empty() { "none".to_owned() } else { text };
         set::RESULTS.iter().find_map(|setting| {
             let (ours, theirs) = ((setting.get)(self), (setting.get)(other));
-            (ours != theirs).then_some((setting.name, ours, theirs))
+            (ours != theirs).then(|| (setting.name, shown(ours), shown(theirs)))
         })
     }
 }

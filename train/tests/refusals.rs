@@ -193,6 +193,7 @@ fn a_checkpoint_of_something_else_names_the_differences() {
         ),
         (resume(3, 38, recipe(&[])), &["the run is on 37 examples, and these data have 38"]),
         (resume(3, 37, recipe(&[("rate", "0.5")])), &["had 0.01 for `rate`, and it should go on with 0.5"]),
+        (resume(3, 37, recipe(&[("freeze", "conv")])), &["had none for `freeze`, and it should go on with conv"]),
         (resume(3, 37, recipe(&[("optimizer", "adamw")])), &["had adam for `optimizer`"]),
         (resume_as(&tanh, 37, recipe(&[])), &["`relu: Relu (conv) -> ", "this one has `relu: Tanh (conv) -> "]),
         (resume_as(&mid, 37, recipe(&[])), &["`the output logits: fc`", "`the output logits: fc, in training only`"]),
