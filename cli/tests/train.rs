@@ -285,6 +285,9 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     let text = workspace.refuses(&["train", "--resume", "runs/a/best.safetensors"]);
     assert!(text.contains("is no checkpoint"), "{text}");
 
+    fs::remove_file(workspace.path("runs/a/last.safetensors")).unwrap();
+    assert!(workspace.refuses(&["train", "--resume", "runs/a"]).contains("it ended before its first checkpoint"));
+
     // A model's file may be called as one of the run's is.
     workspace.write("config.json", MODEL);
     workspace.prints(&["train", "config.json", "--name", "b"]);

@@ -2,7 +2,7 @@
 
 use crate::file::{self, Named};
 use crate::{Ended, Error, Length, Recipe, description};
-use cnn_data::Position;
+use cnn_data::{Dataset, Position};
 use cnn_ir::Network;
 use cnn_recipe::Plateau;
 use cnn_runtime::Weights;
@@ -40,6 +40,8 @@ pub(crate) struct RunState {
     pub recipe: Recipe,
     /// Examples of an epoch.
     pub examples: usize,
+    /// The names of the classes, in the order of their labels.
+    pub classes: Vec<String>,
     pub progress: Progress,
 }
 
@@ -179,8 +181,8 @@ impl Checkpoint {
         Ok(self.tensors.renamed(&names)?)
     }
 
-    /// Checks that the checkpoint is of this network, trained by this recipe on so many examples.
-    pub(crate) fn check(&self, network: &Network, recipe: &Recipe, examples: usize) -> Result<(), Error> {
+    /// Checks that the checkpoint is of this network, trained by this recipe on data of this kind.
+    pub(crate) fn check(&self, network: &Network, recipe: &Recipe, data: &dyn Dataset) -> Result<(), Error> {
         let parameters = network.parameters();
         let mut expected: Vec<(String, &[usize])> =
             parameters.iter().map(|p| (p.name.clone(), p.shape.as_slice())).collect();
@@ -196,9 +198,14 @@ impl Checkpoint {
         if let Some((setting, ours, theirs)) = self.run.recipe.difference(recipe) {
             return Err(Error::OtherRecipe { setting, ours, theirs });
         }
-        if self.run.examples != examples {
-            let problem = format!("the run is on {} examples, and these data have {examples}", self.run.examples);
-            return Err(Error::mismatch(problem, "resume it with the data that it began with"));
+        let remedy = "resume it with the data that it began with";
+        if self.run.examples != data.len() {
+            let problem = format!("the run is on {} examples, and these data have {}", self.run.examples, data.len());
+            return Err(Error::mismatch(problem, remedy));
+        }
+        if let Some((ours, theirs)) = description::difference(&self.run.classes, data.classes()) {
+            let problem = format!("the run is on data with the class {ours} where these have {theirs}");
+            return Err(Error::mismatch(problem, remedy));
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(crate) fn lines(network: &Network) -> Vec<String> {
     inputs.chain(layers).chain(outputs).collect()
 }
 
-/// The first line that two networks do not have in common, of each.
+/// The first line that two lists do not have in common, of each.
 pub(crate) fn difference(ours: &[String], theirs: &[String]) -> Option<(String, String)> {
     let line = |lines: &[String], at: usize| lines.get(at).map_or("no more".to_owned(), |line| format!("`{line}`"));
     let at = (0..ours.len().max(theirs.len())).find(|at| ours.get(*at) != theirs.get(*at))?;

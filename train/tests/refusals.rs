@@ -200,6 +200,11 @@ fn a_checkpoint_of_something_else_names_the_differences() {
     ] {
         assert!(messages.iter().all(|message| error.contains(message)), "{error}");
     }
+    // Renamed folders change the order of the classes.
+    let renamed = Arrays::new([1, 6, 6], vec![0.0; 37 * 36], vec![0; 37], ["middle", "top"].map(String::from).to_vec());
+    let other = Trainer::new(&network(3), Arc::new(renamed.unwrap()), recipe(&[])).unwrap();
+    let error = other.resume(Checkpoint::open(run.last()).unwrap()).run().unwrap_err().to_string();
+    assert!(error.contains("the class `top` where these have `middle`"), "{error}");
     assert_eq!(fs::read(run.last()).unwrap(), before);
 
     let file = parent.path().join("file");

@@ -34,7 +34,7 @@ impl<'a> Run<'a> {
         let progress = match &checkpoint {
             None => Progress::default(),
             Some(checkpoint) => {
-                checkpoint.check(&network, &recipe, examples)?;
+                checkpoint.check(&network, &recipe, &*dataset)?;
                 checkpoint.progress().clone()
             }
         };
@@ -115,14 +115,15 @@ impl<'a> Run<'a> {
         let buffers = owned.map(|(parameter, values)| (parameter.name.clone(), values.to_vec())).collect();
         let resumed = checkpoint.as_ref().map(|checkpoint| &checkpoint.path);
         let is_saved = folder.as_ref().is_some_and(|folder| resumed == Some(&folder.last()));
-        let (version, layers) = (VERSION, description::lines(&network));
-        let state = RunState { version, network: network.name.clone(), layers, recipe, examples, progress };
+        let (layers, classes) = (description::lines(&network), dataset.classes().to_vec());
+        let name = network.name.clone();
+        let state = RunState { version: VERSION, network: name, layers, recipe, examples, classes, progress };
         let (mut lock, mut record) = (None, None);
         // A run that has nothing left to do changes nothing.
         if let Some(folder) = folder.as_ref().filter(|_| !(is_saved && state.is_over())) {
             lock = Some(folder.lock()?);
             check_folder(folder, checkpoint.as_ref())?;
-            folder.write("config.json", &config(&state, dataset.classes(), notes))?;
+            folder.write("config.json", &config(&state, notes))?;
             record = Some(folder.record(state.progress.step)?);
         }
         let mut run = Self {
@@ -254,8 +255,8 @@ fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], cl
 }
 
 /// `config.json`: everything the run depends on, with its defaults, and the notes of its owner.
-fn config(state: &RunState, classes: &[String], notes: Vec<(String, Value)>) -> String {
-    let RunState { network, recipe, examples, .. } = state;
+fn config(state: &RunState, notes: Vec<(String, Value)>) -> String {
+    let RunState { network, recipe, examples, classes, .. } = state;
     let mut config = json!({ "network": network, "examples": examples, "classes": classes, "recipe": recipe });
     if let Some(fields) = config.as_object_mut() {
         fields.extend(notes);

@@ -96,9 +96,10 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
     let Some(best) = &outcome.best else { return text };
     let model = model_words(job);
     let weights = quoted(&best.to_string_lossy());
+    let skip_bad = if job.source.skip_bad { " --skip-bad" } else { "" };
     let _ = write!(
         text,
-        "\nto evaluate: cnn eval {model} --weights {weights} --data {}\nto predict:  cnn predict {model} --weights {weights} \
+        "\nto evaluate: cnn eval {model} --weights {weights} --data {}{skip_bad}\nto predict:  cnn predict {model} --weights {weights} \
          PICTURE\n{}",
         quoted(&job.source.data),
         longer(job, outcome),

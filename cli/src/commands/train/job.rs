@@ -80,8 +80,14 @@ impl Job {
         let folder = RunFolder::open(if folder.as_os_str().is_empty() { ".".into() } else { folder });
         let folder = folder.map_err(Failure::new)?;
         let mut source = RunConfig::read(&folder)?.source;
-        let checkpoint =
-            Checkpoint::open(run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned));
+        let last = run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned);
+        if !last.exists() {
+            let folder = folder.path().display();
+            let text =
+                format!("`{folder}` has no state to go on from: it ended before its first checkpoint; train anew");
+            return Err(Failure::Message(text));
+        }
+        let checkpoint = Checkpoint::open(last);
         let checkpoint = checkpoint.map_err(Failure::new)?;
 
         let set = if args.model.set.is_empty() { source.set.clone() } else { args.model.set.clone() };
