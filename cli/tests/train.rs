@@ -165,7 +165,8 @@ fn a_network_is_trained_evaluated_and_used() {
     assert!(found.contains("smoothed") && parsed("lr.svg"), "{found}");
 
     // A run of the same name gets a number, and one that is named so does not begin.
-    let tuned = workspace.prints(&[&["train", "tiny.cnn", "--freeze", "0"], &weights[..]].concat());
+    let tuned = workspace.prints(&[&["train", "tiny.cnn", "--freeze", "0", "--drop-last"], &weights[..]].concat());
+    assert!(tuned.contains("2 epochs of 7 steps, batch 8"), "{tuned}");
     assert!(tuned.contains("40 of them frozen") && tuned.contains("runs/tiny-2/"), "{tuned}");
     let frozen = |run: &str| workspace.tensors(&format!("runs/{run}/best.safetensors"))["0.weight"].clone();
     assert_eq!(frozen("tiny"), frozen("tiny-2"));
