@@ -38,6 +38,20 @@ fn tiny() -> Workspace {
     workspace
 }
 
+/// `count` pictures a file in the form of CIFAR-10's binary version; each class has a colour.
+fn cifar10(workspace: &Workspace, folder: &str, count: usize) {
+    fs::create_dir_all(workspace.path(folder)).unwrap();
+    let record = |i: usize| {
+        let label = i * 7 % 10;
+        let channels = [label % 3, label / 3 % 3, label / 9];
+        let value = move |p: usize| (channels[p / 1024] * 90 + (i * 31 + p * 17) % 60) as u8;
+        std::iter::once(label as u8).chain((0..3072).map(value))
+    };
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        workspace.write(&format!("{folder}/{name}.bin"), (0..count).flat_map(record).collect::<Vec<u8>>());
+    }
+}
+
 /// The tensors of a file as bytes.
 fn tensors(workspace: &Workspace, name: &str) -> BTreeMap<String, Vec<u8>> {
     let bytes = fs::read(workspace.path(name)).unwrap();
@@ -92,7 +106,8 @@ fn a_network_is_trained_evaluated_and_used() {
     }
 
     // A run of the same name gets a number, and one that is named so does not begin.
-    let tuned = workspace.prints(&[&["train", "tiny.cnn", "--freeze", "0"], &weights[..]].concat());
+    let tuned = workspace.prints(&[&["train", "tiny.cnn", "--freeze", "0", "--drop-last"], &weights[..]].concat());
+    assert!(tuned.contains("2 epochs of 7 steps, batch 8"), "{tuned}");
     assert!(tuned.contains("40 of them frozen") && tuned.contains("runs/tiny-2/"), "{tuned}");
     let frozen = |run: &str| tensors(&workspace, &format!("runs/{run}/best.safetensors"))["0.weight"].clone();
     assert_eq!(frozen("tiny"), frozen("tiny-2"));
@@ -115,6 +130,28 @@ fn prediction_prepares_pictures_as_training_did() {
     let asked = [&predict[..], &["--mean", "0.4", "--std", "0.3"]].concat();
     let asked: serde_json::Value = serde_json::from_str(&workspace.prints(&asked)).unwrap();
     assert!((sure(&line) - sure(&asked)).abs() < 0.02, "{line} {asked}");
+}
+
+#[test]
+fn files_of_cifar10_are_trained_on_with_augmentation() {
+    let workspace = Workspace::empty();
+    cifar10(&workspace, "cifar", 20);
+    workspace.write("net.cnn", include_str!("../../models/examples/cifar10.cnn"));
+    let train = ["train", "net.cnn", "--data", "cifar10:cifar", "--set", "epochs=6", "--batch", "10"];
+    let text = workspace.prints(&[&train[..], &["--threads", "1", "--workers", "1"]].concat());
+    assert!(text.contains("100 examples of 10 classes") && text.contains("validation  20 examples"), "{text}");
+
+    // Crop, flip and jitter follow from the seed alone; evaluation keeps what is not random.
+    workspace.prints(&[&train[..], &["--threads", "2", "--workers", "3", "--name", "again"]].concat());
+    let best = "runs/cifar10net/best.safetensors";
+    assert_eq!(workspace.tensors(best), workspace.tensors("runs/again/best.safetensors"));
+    let other = ["--transforms", "normalize([0.491, 0.482, 0.447], [0.247, 0.243, 0.262])", "--name", "plain"];
+    workspace.prints(&[&train[..], &other].concat());
+    assert_ne!(workspace.tensors(best), workspace.tensors("runs/plain/best.safetensors"));
+    let eval = ["eval", "net.cnn", "--weights", best, "--data", "cifar10:cifar", "--json"];
+    let scores: serde_json::Value = serde_json::from_str(&workspace.prints(&eval)).unwrap();
+    assert_eq!(scores["transforms"], format!("center_crop(32) -> {}", other[1]), "{scores}");
+    assert!(scores["accuracy"].as_f64().unwrap() > 0.8, "{scores}");
 }
 
 /// Sends SIGINT once the run has made some steps.

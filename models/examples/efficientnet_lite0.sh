@@ -30,7 +30,7 @@ for package in (folder / "packages").glob("*.whl"):
 PYTHON
 
 # CNN=cnn takes an installed command.
-cnn() { ${CNN:-cargo run --quiet --release --manifest-path "$root/Cargo.toml" -p cnn-cli --} "$@"; }
+cnn() { command ${CNN:-cargo run --quiet --release --manifest-path "$root/Cargo.toml" -p cnn-cli --} "$@"; }
 cd "$folder"
 cnn import efficientnet-lite0-57934424.pth -o efficientnet_lite0.safetensors --check "$root/models/efficientnet_lite0.cnn"
 cnn predict "$root/models/efficientnet_lite0.cnn" --weights efficientnet_lite0.safetensors --classes classes.txt \

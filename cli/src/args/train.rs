@@ -164,6 +164,10 @@ pub struct RecipeArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub accumulate: Option<String>,
 
+    /// Leave out an epoch's last batch where it has fewer examples; batch norm learns little from a few
+    #[arg(long, help_heading = "Settings")]
+    pub drop_last: bool,
+
     /// What order, augmentation, initial weights and the split follow from
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
     pub seed: Option<String>,
@@ -219,6 +223,7 @@ impl RecipeArgs {
             ("weight_decay", &self.weight_decay),
             ("clip", &self.clip),
             ("accumulate", &self.accumulate),
+            ("drop_last", &self.drop_last.then(|| "true".to_owned())),
             ("seed", &self.seed),
             ("freeze", &list(&self.freeze)),
             ("fresh", &list(&self.fresh)),

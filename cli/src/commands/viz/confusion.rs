@@ -6,6 +6,7 @@ use crate::args::MessageFormat;
 use crate::args::viz::Confusion;
 use crate::evaluation::Judged;
 use crate::failure::Failure;
+use crate::number::grouped;
 use crate::predictions::scores_output;
 use cnn_train::plot;
 
@@ -26,6 +27,7 @@ pub fn run(args: &Confusion, format: MessageFormat) -> Result<(), Failure> {
         threads: None,
     };
     let confusion = judged.confusion(&[dataset])?;
-    let what = format!("{} of {} examples right", confusion.right(), confusion.examples());
+    let [right, examples] = [confusion.right(), confusion.examples()].map(|count| grouped(count.into()));
+    let what = format!("{right} of {examples} examples right");
     save(&args.file, &plot::confusion(&confusion, &names), &what)
 }

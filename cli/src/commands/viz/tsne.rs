@@ -7,6 +7,7 @@ use crate::args::MessageFormat;
 use crate::args::viz::Tsne;
 use crate::evaluation::for_each_batch;
 use crate::failure::Failure;
+use crate::number::grouped;
 use cnn::{CompileOptions, Network, Op, Session, ValueId};
 use cnn_data::{Dataset, Random, Subset};
 use cnn_train::{TsneOptions, plot, tsne};
@@ -41,9 +42,14 @@ pub fn run(args: &Tsne, format: MessageFormat) -> Result<(), Failure> {
     })?;
     let options = TsneOptions { perplexity: args.perplexity, seed: args.seed, ..TsneOptions::default() };
     let places = tsne(&rows, width, &options).map_err(Failure::new)?;
-    let title = format!("{}: {} examples by the values {} (t-SNE)", network.name, labels.len(), place.replace('`', ""));
+    let title = format!(
+        "{}: {} examples by the values {} (t-SNE)",
+        network.name,
+        grouped(labels.len() as u128),
+        place.replace('`', "")
+    );
     let picture = plot::scatter(&title, &places, &labels, dataset.classes()).map_err(Failure::new)?;
-    save(&args.file, &picture, &format!("{} examples by the {width} values {place}", labels.len()))
+    save(&args.file, &picture, &format!("{} examples by the {width} values {place}", grouped(labels.len() as u128)))
 }
 
 /// The input of the last dense layer.
