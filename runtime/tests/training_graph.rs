@@ -40,9 +40,8 @@ impl Update for Descent {
 
 /// A session of a network whose parameters are all 1.
 fn session(network: &Network) -> TrainingSession {
-    let ones = |p: &cnn_ir::Parameter| {
-        (p.name.clone(), Tensor::new(&p.shape, vec![1.0; p.shape.iter().product()]).unwrap())
-    };
+    let ones =
+        |p: &cnn_ir::Parameter| (p.name.clone(), Tensor::new(&p.shape, vec![1.0; p.shape.iter().product()]).unwrap());
     let weights = Weights::from_tensors(network.parameters().iter().map(ones)).unwrap();
     let options = TrainingOptions {
         losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Sum) }],

@@ -223,7 +223,7 @@ impl TrainingSession {
         for (number, tensor) in inputs.iter().chain(targets).copied().enumerate() {
             let elements = ports[number].shape.elements();
             let to = Shared::new(self.inputs[number].data_mut());
-            self.threads.for_work(padded * elements).run(padded / lanes, |block, _| {
+            self.threads.for_work(8 * padded * elements).run(padded / lanes, |block, _| {
                 let from = &tensor.data()[block * lanes * elements..examples.min((block + 1) * lanes) * elements];
                 // SAFETY: each block is one task's.
                 let to = unsafe { to.part(block * lanes * elements..(block + 1) * lanes * elements) };

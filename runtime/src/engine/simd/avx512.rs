@@ -141,6 +141,23 @@ impl Simd for Avx512 {
             Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn reciprocal(self) -> Self {
+        // SAFETY: see above. One step of Newton's method doubles the 14 bits.
+        unsafe {
+            let first = _mm512_rcp14_ps(self.0);
+            let error = _mm512_fnmadd_ps(self.0, first, _mm512_set1_ps(1.0));
+            Self(_mm512_fmadd_ps(first, error, first))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_scalef_ps(self.0, n.0) })
+    }
+
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
         // SAFETY: see above.
