@@ -87,3 +87,18 @@ fn gradients_between_layers_are_not_kept_until_the_update() {
     // Each norm's input, which its gradient reads, and few maps besides.
     assert!((NORMS * map..(NORMS + 6) * map).contains(&session.bytes(batch)), "{} maps", session.bytes(batch) / map);
 }
+
+#[test]
+fn a_parameter_whose_gradient_overflows_is_named() {
+    let mut network = NetworkBuilder::new("Large");
+    let x = network.input("x", &[1]).unwrap();
+    let y = network.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(1, 1) }, &[&x]).unwrap();
+    network.output("y", &y).unwrap();
+    let mut session = session(&network.finish().unwrap());
+    // The outputs and their sum in f64 are finite, the weight's gradient, which is the inputs' sum, is not.
+    let x = Tensor::new(&[2, 1], vec![3e38; 2]).unwrap();
+    let message = session.step(&[&x], &[], &StepSettings::default()).unwrap_err().to_string();
+    assert!(message.contains("the gradient of `fc.weight`"), "{message}");
+    assert_eq!(session.parameter("fc.weight").unwrap(), [1.0], "nothing has moved");
+    assert_eq!(session.gradient("fc.weight").unwrap(), [0.0]);
+}

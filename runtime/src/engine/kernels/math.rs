@@ -44,7 +44,7 @@ pub(crate) unsafe fn sigmoid<S: Simd>(x: S) -> S {
         let zero = S::splat(0.0);
         let one = S::splat(1.0);
         let t = exp(zero.sub(x.abs()));
-        x.select_less(zero, t, one).mul(one.add(t).reciprocal())
+        x.select_less(zero, t, one).quotient(one.add(t))
     }
 }
 

@@ -143,12 +143,13 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn reciprocal(self) -> Self {
-        // SAFETY: see above. One step of Newton's method doubles the 14 bits.
+    unsafe fn quotient(self, divisor: Self) -> Self {
+        // SAFETY: see above. What the first 14 bits leave over doubles them.
         unsafe {
-            let first = _mm512_rcp14_ps(self.0);
-            let error = _mm512_fnmadd_ps(self.0, first, _mm512_set1_ps(1.0));
-            Self(_mm512_fmadd_ps(first, error, first))
+            let reciprocal = _mm512_rcp14_ps(divisor.0);
+            let first = _mm512_mul_ps(self.0, reciprocal);
+            let rest = _mm512_fnmadd_ps(first, divisor.0, self.0);
+            Self(_mm512_fmadd_ps(rest, reciprocal, first))
         }
     }
 

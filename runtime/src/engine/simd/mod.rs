@@ -56,11 +56,11 @@ pub(crate) trait Simd: Copy {
     unsafe fn copysign(self, sign: Self) -> Self;
     /// 2ⁿ for whole n from −126 to 127.
     unsafe fn exp2i(self) -> Self;
-    /// 1 / self, within two units in the last place, for normal numbers.
+    /// self / divisor within a unit in the last place, for normal numbers.
     #[inline(always)]
-    unsafe fn reciprocal(self) -> Self {
+    unsafe fn quotient(self, divisor: Self) -> Self {
         // SAFETY: the caller's CPU has the instruction set.
-        unsafe { Self::splat(1.0).div(self) }
+        unsafe { self.div(divisor) }
     }
     /// self · 2ⁿ for whole n from −150 to 128.
     #[inline(always)]
