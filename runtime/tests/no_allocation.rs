@@ -7,7 +7,8 @@ mod suite;
 
 use cnn_ir::ops::{AddSpec, Conv2dSpec, DenseSpec, FlattenSpec, MaxPool2dSpec, ReluSpec};
 use cnn_ir::{BuildError, Builder};
-use cnn_runtime::{Algorithm, CompileOptions, Isa, LuminalBuilder, Session};
+use cnn_runtime::training::StepSettings;
+use cnn_runtime::{Algorithm, CompileOptions, Isa, LuminalBuilder, Session, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +57,7 @@ fn a_run_allocates_nothing() {
     batches_of_lenet();
     every_problem();
     every_algorithm_on_threads();
+    training_steps();
     assert!(allocations() > 0, "the counter counts");
 }
 
@@ -102,6 +104,27 @@ fn every_problem() {
             settles(2, format_args!("{} on {isa}", problem.name), || _ = session.run(&inputs).unwrap());
         }
     }
+}
+
+fn training_steps() {
+    let mut steps = 0;
+    for problem in suite::problems() {
+        let inputs = problem.inputs();
+        let shape = [&inputs[0].shape()[..1], &problem.output_shape[1..]].concat();
+        let factors = Tensor::zeros(&shape).unwrap();
+        for isa in Isa::available() {
+            // Of extern layers some have no gradient.
+            let Ok(mut session) = suite::training::session(&problem, isa) else { continue };
+            let settings = StepSettings { updates: false, ..StepSettings::default() };
+            let mut step = || session.step(&inputs, &[&factors], &settings);
+            // What is refused, such as values that are not finite, takes a message.
+            if step().is_ok() {
+                settles(2, format_args!("training {} on {isa}", problem.name), || _ = step().unwrap());
+                steps += 1;
+            }
+        }
+    }
+    assert!(steps > 0, "some problems can be trained");
 }
 
 /// Enough work for threads to share it.

@@ -40,9 +40,8 @@ impl Update for Descent {
 
 /// A session of a network whose parameters are all 1.
 fn session(network: &Network) -> TrainingSession {
-    let ones = |p: &cnn_ir::Parameter| {
-        (p.name.clone(), Tensor::new(&p.shape, vec![1.0; p.shape.iter().product()]).unwrap())
-    };
+    let ones =
+        |p: &cnn_ir::Parameter| (p.name.clone(), Tensor::new(&p.shape, vec![1.0; p.shape.iter().product()]).unwrap());
     let weights = Weights::from_tensors(network.parameters().iter().map(ones)).unwrap();
     let options = TrainingOptions {
         losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Sum) }],
@@ -87,4 +86,19 @@ fn gradients_between_layers_are_not_kept_until_the_update() {
     let (batch, map) = (32, 32 * 8 * 32 * 32 * size_of::<f32>());
     // Each norm's input, which its gradient reads, and few maps besides.
     assert!((NORMS * map..(NORMS + 6) * map).contains(&session.bytes(batch)), "{} maps", session.bytes(batch) / map);
+}
+
+#[test]
+fn a_parameter_whose_gradient_overflows_is_named() {
+    let mut network = NetworkBuilder::new("Large");
+    let x = network.input("x", &[1]).unwrap();
+    let y = network.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(1, 1) }, &[&x]).unwrap();
+    network.output("y", &y).unwrap();
+    let mut session = session(&network.finish().unwrap());
+    // The outputs and their sum in f64 are finite, the weight's gradient, which is the inputs' sum, is not.
+    let x = Tensor::new(&[2, 1], vec![3e38; 2]).unwrap();
+    let message = session.step(&[&x], &[], &StepSettings::default()).unwrap_err().to_string();
+    assert!(message.contains("the gradient of `fc.weight`"), "{message}");
+    assert_eq!(session.parameter("fc.weight").unwrap(), [1.0], "nothing has moved");
+    assert_eq!(session.gradient("fc.weight").unwrap(), [0.0]);
 }

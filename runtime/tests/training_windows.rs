@@ -240,6 +240,19 @@ fn gradients_of_convolutions_in_pieces() {
     check_all(cases.into_iter().map(|(op, shape)| Problem::computed("large", op, 1, shape, 2.0)));
 }
 
+/// Kernels of 3×3 and 5×5 taps with few channels, whose tiles threads take alone, and with more, which they share.
+#[test]
+fn gradients_of_convolutions_by_winograd() {
+    let cases: [(Op, &[usize]); 5] = [
+        (Conv2dSpec::new(6, 16, [5, 5]).into(), &[6, 14, 14]),
+        (Conv2dSpec { padding: [2; 4], ..Conv2dSpec::new(16, 16, [5, 5]) }.into(), &[16, 12, 12]),
+        (Conv2dSpec { padding: [2, 1, 0, 2], ..Conv2dSpec::new(32, 30, [5, 5]) }.into(), &[32, 13, 15]),
+        (Conv2dSpec { padding: [1; 4], ..Conv2dSpec::new(16, 7, [3, 3]) }.into(), &[16, 9, 11]),
+        (Conv2dSpec { padding: [1, 0, 2, 1], ..Conv2dSpec::new(33, 30, [3, 3]) }.into(), &[33, 10, 10]),
+    ];
+    check_all(cases.into_iter().map(|(op, shape)| Problem::computed("winograd", op, 1, shape, 2.0)));
+}
+
 #[test]
 fn gradients_pass_through_padding_that_is_not_of_zeros() {
     let mut cases: Vec<(Op, &[usize])> = Vec::new();

@@ -134,10 +134,15 @@ impl Threads {
         Caller(&self.callers)
     }
 
+    /// The calling thread alone, for work inside a task.
+    pub(crate) fn alone() -> &'static Self {
+        static ALONE: LazyLock<Threads> = LazyLock::new(Threads::one);
+        &ALONE
+    }
+
     /// These threads, or the calling one alone for fewer multiply-adds than are worth waking another for.
     pub(crate) fn for_work(&self, multiply_adds: usize) -> &Self {
-        static ALONE: LazyLock<Threads> = LazyLock::new(Threads::one);
-        if multiply_adds < WORTH { &ALONE } else { self }
+        if multiply_adds < WORTH { Self::alone() } else { self }
     }
 
     /// As many as the system lets this process run at once.

@@ -223,7 +223,7 @@ impl TrainingSession {
         for (number, tensor) in inputs.iter().chain(targets).copied().enumerate() {
             let elements = ports[number].shape.elements();
             let to = Shared::new(self.inputs[number].data_mut());
-            self.threads.for_work(padded * elements).run(padded / lanes, |block, _| {
+            self.threads.for_work(8 * padded * elements).run(padded / lanes, |block, _| {
                 let from = &tensor.data()[block * lanes * elements..examples.min((block + 1) * lanes) * elements];
                 // SAFETY: each block is one task's.
                 let to = unsafe { to.part(block * lanes * elements..(block + 1) * lanes * elements) };
@@ -260,7 +260,17 @@ impl TrainingSession {
                 elements.any(|(i, value)| !value.is_finite() && is_example(i, of_example)).then(|| step.to_owned())
             })
         })?;
-        Ok(found.map_or_else(|| "the gradients of the parameters".to_owned(), |step| format!("`{step}`")))
+        // A parameter's gradient is no step's output, and can be too large where all that it is made of is not.
+        let overflows = |gradient: &Slot| self.read(gradient).iter().any(|value| !value.is_finite());
+        let parameter = || {
+            let mut all = self.compiled.parameters.iter();
+            all.find(|(_, _, gradient)| gradient.as_ref().is_some_and(overflows)).map(|(parameter, ..)| &parameter.name)
+        };
+        Ok(match (found, parameter()) {
+            (Some(step), _) => format!("`{step}`"),
+            (None, Some(name)) => format!("the gradient of `{name}`"),
+            (None, None) => "the gradients of the parameters".to_owned(),
+        })
     }
 
     /// The number of updates so far; a resumed run sets it to where it was.

@@ -141,6 +141,24 @@ impl Simd for Avx512 {
             Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn quotient(self, divisor: Self) -> Self {
+        // SAFETY: see above. What the first 14 bits leave over doubles them.
+        unsafe {
+            let reciprocal = _mm512_rcp14_ps(divisor.0);
+            let first = _mm512_mul_ps(self.0, reciprocal);
+            let rest = _mm512_fnmadd_ps(first, divisor.0, self.0);
+            Self(_mm512_fmadd_ps(rest, reciprocal, first))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_scalef_ps(self.0, n.0) })
+    }
+
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
         // SAFETY: see above.

@@ -56,6 +56,23 @@ pub(crate) trait Simd: Copy {
     unsafe fn copysign(self, sign: Self) -> Self;
     /// 2ⁿ for whole n from −126 to 127.
     unsafe fn exp2i(self) -> Self;
+    /// self / divisor within a unit in the last place, for normal numbers.
+    #[inline(always)]
+    unsafe fn quotient(self, divisor: Self) -> Self {
+        // SAFETY: the caller's CPU has the instruction set.
+        unsafe { self.div(divisor) }
+    }
+    /// self · 2ⁿ for whole n from −150 to 128.
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: the caller's CPU has the instruction set.
+        unsafe {
+            // In two factors: n reaches beyond the exponents of one. Adding and subtracting 1.5·2²³ rounds.
+            let round = Self::splat(12_582_912.0);
+            let half = n.mul_add(Self::splat(0.5), round).sub(round);
+            self.mul(half.exp2i()).mul(n.sub(half).exp2i())
+        }
+    }
     /// Transposes a square of LANES rows, which are `from_pitch` elements apart, into rows `to_pitch` apart.
     unsafe fn transpose(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize);
 }

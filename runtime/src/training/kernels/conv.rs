@@ -2,12 +2,12 @@
 //!
 //! A convolution takes the larger value to the smaller, its transpose and its input's gradient take the smaller to the
 //! larger, and the weights' gradient is the correlation of the two (Dumoulin and Visin, "A guide to convolution arithmetic
-//! for deep learning", 2016). The rows that a row of outputs reads are copied with zeros around them, except where
-//! no output reads beyond an end.
+//! for deep learning", 2016). No place reads beyond an end: places there have fewer taps. Where there are many channels, the
+//! rows that a row of outputs reads are copied, so that they do not share their places in the cache.
 
 use super::super::state::Slot;
 use super::Memory;
-use super::taps::{Class, Geometry};
+use super::taps::{Class, Geometry, Tap};
 use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::winograd::Winograd;
 use crate::Error;
@@ -17,11 +17,15 @@ use crate::engine::select::Layer;
 use crate::engine::threads::Shared;
 use cnn_ir::ops::{ConvSpec, ConvTransposeSpec, PadMode};
 use std::fmt;
+use std::ops::Range;
 
 pub(crate) use super::conv_weights::{WeightGradient, weight_gradient};
 
 /// Elements of the copied rows that a task works on: about half of a second-level cache.
 const PATCH: usize = 1 << 17;
+
+/// As many channels of a group may be read where they lie.
+const DIRECT_CHANNELS: usize = 16;
 
 /// Places that a task has at least, where a row has as many.
 const MIN_PLACES: usize = 24;
@@ -58,13 +62,22 @@ struct Part {
     direct: bool,
     /// Where each row that a tap reads begins, from the row of the output on; in the order of the taps.
     rows: Vec<[isize; 2]>,
-    /// For each row its first tap, and the number of all taps.
-    first_taps: Vec<usize>,
+    /// The smallest offset of a tap along each axis.
+    first: [isize; 3],
+    /// The places of a row, first to last.
+    spans: Vec<Span>,
     /// Elements of a copied row and of all of a channel's.
     row: usize,
     patch: usize,
-    /// The distances of each tap in what is read and in the weights.
+}
+
+/// Adjacent places of a row of which the same taps read beyond an end.
+struct Span {
+    places: Range<usize>,
+    /// The distances of each tap that does not in what is read and in the weights.
     taps: Vec<[usize; 2]>,
+    /// For each row that taps read its first tap, and the number of all taps.
+    first_taps: Vec<usize>,
 }
 
 /// The kernel of a convolution.
@@ -205,12 +218,15 @@ impl Conv {
             (Some(first), Some(last)) => first..last + 1,
             _ => 0..0,
         };
-        let taps = &part.taps[part.first_taps[used.start]..part.first_taps[used.end]];
         for group in 0..self.groups {
             let from = &input[group * self.inputs * channel_in..][..self.inputs * channel_in];
             let (x, x_channel) = if part.direct {
-                let at = (base[0] * self.input[1] + base[1]) * self.input[2] + first * class.input_step[2];
-                (from[at * lanes..].as_ptr(), channel_in)
+                // What the first tap would read, before the beginning perhaps.
+                let [d, h, w] = [base[0], base[1], first * class.input_step[2]].map(|at| at as isize);
+                let [first_d, first_h, first_w] = part.first;
+                let row = (d + first_d) * self.input[1] as isize + h + first_h;
+                let at = (row * self.input[2] as isize + w + first_w) * lanes as isize;
+                (from.as_ptr().wrapping_offset(at), channel_in)
             } else {
                 self.copy_rows(part, used.clone(), base, first, from, patch);
                 (patch.as_ptr(), part.patch)
@@ -218,13 +234,12 @@ impl Conv {
             for outputs in cut(self.outputs, part.tile[1]) {
                 let o = outputs.start;
                 let channel = group * self.outputs + o;
-                for places in cut(count, part.tile[0]) {
-                    let p = places.start;
+                for (taps, places) in part.tiles(first..first + count, &used) {
+                    let p = places.start - first;
                     let y = channel * channel_out + (row_out + p * class.step[2]) * lanes;
                     let tile = Tile {
                         channels: self.inputs,
-                        // SAFETY: the places' rows lie within the input or the patch.
-                        x: unsafe { x.add(p * class.input_step[2] * lanes) },
+                        x: x.wrapping_add(p * class.input_step[2] * lanes),
                         x_channel,
                         x_place: class.input_step[2] * lanes,
                         taps: taps.as_ptr(),
@@ -237,7 +252,7 @@ impl Conv {
                         y_output: channel_out,
                         y_place: class.step[2] * lanes,
                     };
-                    // SAFETY: the tile's places and outputs exist; the instruction set was checked.
+                    // SAFETY: the tile's places and outputs exist, and what their taps read; the instruction set was checked.
                     unsafe { part.code[places.len() - 1][outputs.len() - 1](&tile) };
                 }
                 self.finish(class, channel..channel + outputs.len(), row_out, count, output);
@@ -246,7 +261,7 @@ impl Conv {
     }
 
     /// Applies what is fused behind to places of some channels.
-    fn finish(&self, class: &Class, channels: std::ops::Range<usize>, row: usize, count: usize, output: &Shared<'_>) {
+    fn finish(&self, class: &Class, channels: Range<usize>, row: usize, count: usize, output: &Shared<'_>) {
         if self.epilogue.is_empty() {
             return;
         }
@@ -267,7 +282,7 @@ impl Conv {
     fn copy_rows(
         &self,
         part: &Part,
-        used: std::ops::Range<usize>,
+        used: Range<usize>,
         base: [usize; 2],
         first: usize,
         from: &[f32],
@@ -277,7 +292,7 @@ impl Conv {
         let [_, height, width] = self.input;
         let channel_in = self.input.iter().product::<usize>() * lanes;
         // The copied row begins at this element of the input's, which may lie before its beginning.
-        let begin = (first * part.class.input_step[2]) as isize + part.class.reach(2)[0];
+        let begin = (first * part.class.input_step[2]) as isize + part.first[2];
         let length = (part.row / lanes) as isize;
         let inside = begin.clamp(0, width as isize)..(begin + length).clamp(0, width as isize);
         let (before, count) = ((inside.start - begin) as usize * lanes, (inside.end - inside.start) as usize * lanes);
@@ -304,37 +319,49 @@ impl Part {
     fn new(class: Class, input: [usize; 3], inputs: usize, outputs: usize, layer: &Layer<'_>) -> Self {
         let lanes = layer.isa.lanes();
         let mut rows: Vec<[isize; 2]> = Vec::new();
-        let mut first_taps = Vec::new();
-        for (number, tap) in class.taps.iter().enumerate() {
+        for tap in &class.taps {
             let row = [tap.offset[0], tap.offset[1]];
             if rows.last() != Some(&row) {
                 rows.push(row);
-                first_taps.push(number);
             }
         }
-        first_taps.push(class.taps.len());
-        let direct = class.stays_within(input);
-        let [first, last] = class.reach(2);
-        let spread = (last - first) as usize + 1;
+        let first: [isize; 3] = std::array::from_fn(|axis| class.reach(axis)[0]);
+        let is_flat = class.reach(0) == [0, 0];
+        let direct = class.stays_within(input) || is_flat && inputs <= DIRECT_CHANNELS;
+        let spread = (class.reach(2)[1] - first[2]) as usize + 1;
         // As many places as fit into a cache with what they read.
         let per_place = inputs * rows.len().max(1) * class.input_step[2] * lanes;
         let tile = tile_sizes(layer.isa, class.count[2], outputs);
         let wanted = (PATCH / per_place.max(1)).max(MIN_PLACES).next_multiple_of(tile[0]);
         let places = class.count[2].min(wanted);
         let row = (places.saturating_sub(1) * class.input_step[2] + spread) * lanes;
-        let row_of = |tap: &super::taps::Tap| rows.iter().position(|row| row[..] == tap.offset[..2]).unwrap_or(0);
-        let distance = |tap: &super::taps::Tap| match direct {
-            // Where nothing lies beyond an end, no offset is negative.
+        let row_of = |tap: &Tap| rows.iter().position(|row| row[..] == tap.offset[..2]).unwrap_or(0);
+        let distance = |tap: &Tap| match direct {
             true => {
-                let [d, h, w] = tap.offset.map(|offset| offset as usize);
+                let [d, h, w] = std::array::from_fn(|axis| (tap.offset[axis] - first[axis]) as usize);
                 ((d * input[1] + h) * input[2] + w) * lanes
             }
-            false => row_of(tap) * row + (tap.offset[2] - first) as usize * lanes,
+            false => row_of(tap) * row + (tap.offset[2] - first[2]) as usize * lanes,
         };
-        let taps = class.taps.iter().map(|tap| [distance(tap), tap.index]).collect();
+        let spans = class.spans(input[2]).into_iter().map(|(places, offsets)| {
+            let used: Vec<&Tap> = class.taps.iter().filter(|tap| offsets.contains(&tap.offset[2])).collect();
+            let first_tap = |row: usize| used.iter().filter(|tap| row_of(tap) < row).count();
+            let first_taps = (0..=rows.len()).map(first_tap).collect();
+            Span { places, taps: used.iter().map(|tap| [distance(tap), tap.index]).collect(), first_taps }
+        });
+        let spans = spans.collect();
         let code = std::array::from_fn(|p| std::array::from_fn(|o| tile_of(layer.isa, p + 1, o + 1)));
         let patch = row * rows.len();
-        Self { class, places, tile, code, direct, rows, first_taps, row, patch, taps }
+        Self { class, places, tile, code, direct, rows, first, spans, row, patch }
+    }
+
+    /// Tiles of some places of a row, with the taps that they use in these rows.
+    fn tiles(&self, places: Range<usize>, rows: &Range<usize>) -> impl Iterator<Item = (&[[usize; 2]], Range<usize>)> {
+        self.spans.iter().flat_map(move |span| {
+            let (start, end) = (span.places.start.max(places.start), span.places.end.min(places.end));
+            let taps = &span.taps[span.first_taps[rows.start]..span.first_taps[rows.end]];
+            cut(end.saturating_sub(start), self.tile[0]).map(move |tile| (taps, start + tile.start..start + tile.end))
+        })
     }
 
     /// Tasks of a block of examples.

@@ -186,6 +186,7 @@ impl WeightGradient {
                         places: self.class.count,
                         sums: at,
                         sums_output: inputs * taps,
+                        keeps_lanes: false,
                     };
                     // SAFETY: all channels and places exist, and nobody else adds to these weights' sums.
                     unsafe { self.code[o.len() - 1][j.len() - 1](&tile) };

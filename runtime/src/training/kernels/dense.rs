@@ -64,7 +64,7 @@ impl Kernel for Dense {
         // SAFETY: nobody writes parameters while this kernel runs.
         let (weight, bias) = unsafe { (self.weight.get(), self.bias.as_ref().map(|bias| bias.get())) };
         let (columns, output) = (self.outputs.div_ceil(OUTPUTS), Shared::new(call.output));
-        let threads = call.threads.for_work(blocks * self.inputs * self.outputs);
+        let threads = call.threads.for_work(call.batch * self.inputs * self.outputs);
         let groups = cut(blocks, p);
         threads.run(columns * groups.clone().count(), |number, _| {
             let (Some(group), column) = (groups.clone().nth(number / columns), number % columns) else { return };
@@ -138,7 +138,7 @@ impl Kernel for WeightGradient {
             // SAFETY: nobody else uses the gradient while this kernel runs.
             let weight = Shared::new(unsafe { weight.get_mut() });
             let columns = self.inputs.div_ceil(INPUTS);
-            let threads = call.threads.for_work(blocks * self.inputs * self.outputs);
+            let threads = call.threads.for_work(call.batch * self.inputs * self.outputs);
             let groups = cut(self.outputs, o);
             threads.run(columns * groups.clone().count(), |number, _| {
                 let (Some(group), column) = (groups.clone().nth(number / columns), number % columns) else { return };
@@ -159,6 +159,7 @@ impl Kernel for WeightGradient {
                         // These weights are this task's alone.
                         sums: weight.as_ptr().wrapping_add(at),
                         sums_output: self.inputs,
+                        keeps_lanes: false,
                     };
                     // SAFETY: the outputs and inputs exist; the instruction set was checked.
                     unsafe { code[outputs - 1][part.len() - 1](&tile) };

@@ -65,6 +65,8 @@ pub(crate) struct LossKernel {
     weight: f64,
     shape: Shape,
     loss: Arc<dyn Loss>,
+    /// Elements of one example of the target.
+    target: usize,
     control: Arc<Control>,
     isa: Isa,
     /// The shape of the batch, kept so that no run allocates.
@@ -75,18 +77,14 @@ impl LossKernel {
     pub fn new(op: &LossOp, control: &Arc<Control>, isa: Isa) -> Self {
         let LossOp { name, index, weight, shape, loss } = op.clone();
         let batch = Mutex::new(std::iter::once(0).chain(shape.iter().copied()).collect());
-        Self { name, index, weight, shape, loss, control: control.clone(), isa, batch }
-    }
-
-    /// Elements of one example of the target.
-    fn target(&self) -> usize {
-        self.loss.target_shape(&self.shape).map_or(0, |shape| shape.iter().product())
+        let target = loss.target_shape(&shape).map_or(0, |shape| shape.iter().product());
+        Self { name, index, weight, shape, loss, target, control: control.clone(), isa, batch }
     }
 }
 
 impl Kernel for LossKernel {
     fn scratch(&self, batch: usize, _: usize) -> usize {
-        let example = self.shape.elements().saturating_mul(2).saturating_add(self.target());
+        let example = self.shape.elements().saturating_mul(2).saturating_add(self.target);
         example.saturating_mul(batch)
     }
 
@@ -96,9 +94,9 @@ impl Kernel for LossKernel {
         let (value, rest) = call.scratch.split_at_mut(elements * examples);
         let (gradient, rest) = rest.split_at_mut(elements * examples);
         from_lanes(self.isa, call.input, elements, value);
-        let target = &mut rest[..self.target() * examples];
+        let target = &mut rest[..self.target * examples];
         if !target.is_empty() {
-            from_lanes(self.isa, call.others.get(0), self.target(), target);
+            from_lanes(self.isa, call.others.get(0), self.target, target);
         }
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = batch.first_mut() {
@@ -163,10 +161,10 @@ impl Kernel for UpdateKernel {
         let sums = Shared::new(call.scratch);
         // SAFETY: the gradients' kernels are done, and nobody else uses the state while this one runs.
         let (parameters, gradients) = unsafe { (self.parameters.get_mut(), self.gradients.get_mut()) };
-        let threads = call.threads.for_work(16 * gradients.len());
+        let threads = call.threads.for_work(32 * gradients.len());
         threads.run(runs, |run, _| {
             let range = run * RUN..gradients.len().min((run + 1) * RUN);
-            let sum: f64 = gradients[range].iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+            let sum = sum_of_squares(&gradients[range]);
             // SAFETY: each run has two elements of its own.
             let to = unsafe { sums.part(2 * run..2 * run + 2) };
             let bits = sum.to_bits();
@@ -201,6 +199,16 @@ impl Kernel for UpdateKernel {
             }
         });
     }
+}
+
+/// In several sums, which the compiler makes vectors of.
+fn sum_of_squares(values: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, &value)| *sum += f64::from(value) * f64::from(value));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>()
 }
 
 impl fmt::Debug for UpdateKernel {

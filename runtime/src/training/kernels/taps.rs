@@ -4,6 +4,7 @@ use crate::Error;
 use crate::engine::kernels::axes::{before, in_volume, volume};
 use crate::engine::select::Layer;
 use cnn_ir::ops::{ConvSpec, ConvTransposeSpec};
+use std::ops::Range;
 
 /// A convolution over depth, height and width; axes that a layer lacks have the size 1. For a transposed convolution it is
 /// the convolution that it transposes: from the larger value to the smaller.
@@ -82,6 +83,19 @@ impl Geometry {
         self.kernel.iter().product()
     }
 
+    /// Pairs of a place and a tap that reads within the larger value.
+    pub fn pairs(&self) -> usize {
+        let along = |axis: usize| {
+            let reads = |place: usize, k: usize| {
+                let at = place * self.stride[axis] + k * self.dilation[axis];
+                (self.padding[axis]..self.padding[axis] + self.sizes[axis]).contains(&at)
+            };
+            let of_place = |place: usize| (0..self.kernel[axis]).filter(|&k| reads(place, k)).count();
+            (0..self.places[axis]).map(of_place).sum::<usize>()
+        };
+        (0..3).map(along).product()
+    }
+
     /// From the larger value to the smaller.
     pub fn gather(&self) -> Class {
         let offset = |axis: usize, k: usize| (k * self.dilation[axis]) as isize - self.padding[axis] as isize;
@@ -137,6 +151,22 @@ impl Class {
     pub fn reach(&self, axis: usize) -> [isize; 2] {
         let offsets = || self.taps.iter().map(|tap| tap.offset[axis]);
         [offsets().min().unwrap_or(0), offsets().max().unwrap_or(0)]
+    }
+
+    /// The places along the last axis, in parts that read the same offsets of so many elements.
+    pub fn spans(&self, size: usize) -> Vec<(Range<usize>, Vec<isize>)> {
+        let mut spans: Vec<(Range<usize>, Vec<isize>)> = Vec::new();
+        for place in 0..self.count[2] {
+            let reads = |offset: isize| (0..size as isize).contains(&((place * self.input_step[2]) as isize + offset));
+            let mut offsets: Vec<isize> = self.taps.iter().map(|tap| tap.offset[2]).filter(|&o| reads(o)).collect();
+            offsets.sort_unstable();
+            offsets.dedup();
+            match spans.last_mut() {
+                Some((last, of_last)) if *of_last == offsets => last.end = place + 1,
+                _ => spans.push((place..place + 1, offsets)),
+            }
+        }
+        spans
     }
 
     /// Whether no output reads beyond the ends of these sizes.
@@ -196,6 +226,19 @@ mod tests {
             forward.sort_unstable();
             backward.sort_unstable();
             assert_eq!(forward, backward, "{geometry:?}");
+            for class in geometry.scatter().into_iter().chain([geometry.gather()]) {
+                let sizes = [geometry.places[2], size];
+                for (size, spans) in sizes.map(|size| (size, class.spans(size))) {
+                    assert!(spans.iter().flat_map(|(places, _)| places.clone()).eq(0..class.count[2]));
+                    for (place, tap) in (0..class.count[2]).flat_map(|m| class.taps.iter().map(move |tap| (m, tap))) {
+                        let at = (place * class.input_step[2]) as isize + tap.offset[2];
+                        let span = spans.iter().find(|(places, _)| places.contains(&place));
+                        let is_read = span.is_some_and(|(_, offsets)| offsets.contains(&tap.offset[2]));
+                        assert_eq!(is_read, (0..size as isize).contains(&at), "{geometry:?}: {place} at {at}");
+                    }
+                }
+            }
+            assert_eq!(geometry.pairs(), backward.len());
             let covered: usize = geometry.scatter().iter().map(|class| class.count[2]).sum();
             assert_eq!(covered, size);
         }

@@ -8,6 +8,7 @@ use std::ops::Range;
 pub(crate) struct Tile {
     /// Input channels that are summed over, and the distance from one to the next.
     pub channels: usize,
+    /// May lie before the value that is read, when no tap reads there.
     pub x: *const f32,
     pub x_channel: usize,
     /// From one place to the next.
@@ -62,7 +63,7 @@ unsafe fn body<S: Simd, const P: usize, const O: usize>(tile: &Tile) {
             let mut tap = 0;
             while tap < tile.tap_count {
                 let [x_tap, w_tap] = *tile.taps.add(tap);
-                let (at, weight) = (x.add(x_tap), w.add(w_tap));
+                let (at, weight) = (x.wrapping_add(x_tap), w.add(w_tap));
                 let mut inputs = [S::splat(0.0); P];
                 unrolled!(p < P => { inputs[p] = S::load(at.add(p * tile.x_place)); }, 0 1 2 3 4 5);
                 unrolled!(o < O => {
@@ -71,7 +72,7 @@ unsafe fn body<S: Simd, const P: usize, const O: usize>(tile: &Tile) {
                 }, 0 1 2 3 4 5);
                 tap += 1;
             }
-            (x, w) = (x.add(tile.x_channel), w.add(tile.w_channel));
+            (x, w) = (x.wrapping_add(tile.x_channel), w.wrapping_add(tile.w_channel));
             channel += 1;
         }
         unrolled!(o < O => {

@@ -17,10 +17,12 @@ pub(crate) struct WeightTile {
     pub x_place: [usize; 3],
     pub blocks: usize,
     pub places: [usize; 3],
-    /// `O · J` numbers, those of an `o` one behind the other, to which the sums are added.
+    /// `O · J` numbers, those of an `o` one behind the other, to which the sums are added; or as many vectors.
     pub sums: *mut f32,
-    /// From one `o` to the next.
+    /// From one `o` to the next, in numbers or vectors.
     pub sums_output: usize,
+    /// Whether the lanes are summed apart, as vectors.
+    pub keeps_lanes: bool,
 }
 
 pub(crate) type WeightTileFn = unsafe fn(&WeightTile);
@@ -62,23 +64,23 @@ unsafe fn body<S: Simd, const O: usize, const J: usize>(tile: &WeightTile) {
             }
             block += 1;
         }
-        // All sums as rows, so that a transpose turns sums of lanes into sums of rows.
+        if tile.keeps_lanes {
+            unrolled!(o < O => {
+                unrolled!(j < J => {
+                    let to = tile.sums.add((o * tile.sums_output + j) * S::LANES);
+                    S::load(to).add(sums[o][j]).store(to);
+                }, 0 1 2 3 4 5);
+            }, 0 1 2 3 4 5);
+            return;
+        }
         let mut rows = [0.0f32; (MOST + MAX_LANES) * MAX_LANES];
         unrolled!(o < O => {
             unrolled!(j < J => { sums[o][j].store(rows.as_mut_ptr().add((o * J + j) * S::LANES)); }, 0 1 2 3 4 5);
         }, 0 1 2 3 4 5);
         let mut first = 0;
         while first < O * J {
-            let mut columns = [0.0f32; MAX_LANES * MAX_LANES];
-            S::transpose(rows.as_ptr().add(first * S::LANES), S::LANES, columns.as_mut_ptr(), S::LANES);
-            let mut sum = S::load(columns.as_ptr());
-            let mut lane = 1;
-            while lane < S::LANES {
-                sum = sum.add(S::load(columns.as_ptr().add(lane * S::LANES)));
-                lane += 1;
-            }
             let mut totals = [0.0f32; MAX_LANES];
-            sum.store(totals.as_mut_ptr());
+            sums_of_lanes::<S>(rows.as_ptr().add(first * S::LANES)).store(totals.as_mut_ptr());
             let mut lane = 0;
             while lane < S::LANES && first + lane < O * J {
                 let (o, j) = ((first + lane) / J, (first + lane) % J);
@@ -89,6 +91,49 @@ unsafe fn body<S: Simd, const O: usize, const J: usize>(tile: &WeightTile) {
         }
     }
 }
+
+/// The sum of the lanes of each of LANES vectors: a transpose turns sums of lanes into sums of rows.
+///
+/// # Safety
+/// They lie in valid memory.
+#[inline(always)]
+unsafe fn sums_of_lanes<S: Simd>(vectors: *const f32) -> S {
+    // SAFETY: the caller keeps the conditions.
+    unsafe {
+        let mut columns = [0.0f32; MAX_LANES * MAX_LANES];
+        S::transpose(vectors, S::LANES, columns.as_mut_ptr(), S::LANES);
+        let mut sum = S::load(columns.as_ptr());
+        let mut lane = 1;
+        while lane < S::LANES {
+            sum = sum.add(S::load(columns.as_ptr().add(lane * S::LANES)));
+            lane += 1;
+        }
+        sum
+    }
+}
+
+/// Adds the sum of the lanes of each vector to a number.
+///
+/// # Safety
+/// There are as many vectors as numbers.
+#[inline(always)]
+unsafe fn add_lanes_body<S: Simd>(vectors: &[f32], to: &mut [f32]) {
+    // SAFETY: the caller keeps the conditions; behind the last whole group each vector is summed alone.
+    unsafe {
+        let whole = to.len() / S::LANES * S::LANES;
+        let mut i = 0;
+        while i < whole {
+            let to = to.as_mut_ptr().add(i);
+            S::load(to).add(sums_of_lanes::<S>(vectors.as_ptr().add(i * S::LANES))).store(to);
+            i += S::LANES;
+        }
+        while i < to.len() {
+            to[i] += crate::engine::simd::reduce_add(S::load(vectors.as_ptr().add(i * S::LANES)));
+            i += 1;
+        }
+    }
+}
+per_isa!(pub(crate) fn add_lanes(vectors: &[f32], to: &mut [f32]) = add_lanes_body);
 
 macro_rules! tiles {
     ($($name:ident $body:ident $o:literal $j:literal;)*) => {

@@ -1,5 +1,5 @@
-//! 3×3 convolutions, and their inputs' gradients, by a quarter of the multiplications: Winograd's minimal filtering (Lavin
-//! and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015) with tiles of 4×4 outputs.
+//! Convolutions of 3×3 and 5×5 taps, and their inputs' gradients, by about a third of the multiplications: Winograd's minimal
+//! filtering (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015) with patches of 6×6 inputs.
 //!
 //! A block of examples lies as a block of channels does in the inference engine's blocked maps, so its transforms do for both.
 //! All threads transform some tiles of the input, and then share the output channels.
@@ -9,27 +9,35 @@ use super::taps::Geometry;
 use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::{Memory, chunks};
 use crate::Error;
-use crate::engine::Isa;
 use crate::engine::kernels::activation::Epilogue;
-use crate::engine::kernels::blocked::winograd_points::{F4, Points};
-use crate::engine::kernels::blocked::winograd_transform::{Grid, InputTiles, OutputTiles, Transforms};
+use crate::engine::kernels::blocked::winograd_points::F4;
+use crate::engine::kernels::blocked::winograd_transform::{
+    Grid, InputTiles, MapTransforms, OutputTiles, PATCH, evaluate_taps,
+};
 use crate::engine::kernels::split::split;
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
 use crate::engine::simd::{MAX_LANES, Simd, per_isa};
 use crate::engine::threads::Shared;
+use crate::engine::{Isa, Threads};
 use std::fmt;
+use std::ops::Range;
 
-/// Outputs of a tile along an axis, and the points at which a tile is multiplied.
-pub(super) const M: usize = 4;
-pub(super) const A: usize = M + 2;
-pub(super) const POINTS: usize = A * A;
+/// The points at which a patch is multiplied.
+pub(super) const POINTS: usize = PATCH * PATCH;
 
-/// Tiles that are transformed at once.
+/// Tiles that are transformed at once, by all threads and by one.
 const TILES: usize = 16;
+const FEW_TILES: usize = 8;
 
-/// Fewer channels are not worth the transforms.
-const MIN_CHANNELS: usize = 16;
+/// Elements of the transforms that a thread has for itself, at most: half a second-level cache.
+const OWN: usize = 1 << 17;
+
+/// Fewer channels are not worth the transforms, …
+const MIN_CHANNELS: usize = 6;
+
+/// … which cost about as much for a patch of a channel as so many multiplications at each of its points.
+const TRANSFORM: usize = 4;
 
 /// A convolution of maps, or the gradient of its input, which is one with the kernel turned around.
 pub(crate) struct Winograd {
@@ -44,20 +52,30 @@ pub(crate) struct Winograd {
     /// Distances in the weights from one output and input channel to the next.
     w_output: usize,
     w_input: usize,
+    /// Taps of the kernel along an axis.
+    taps: usize,
     is_turned: bool,
-    transforms: Transforms,
+    transforms: MapTransforms,
     isa: Isa,
     epilogue: Epilogue,
 }
 
-/// Whether the algorithm can do a convolution, and with fewer multiplications for tiles that cover this output.
-pub(super) fn is_worth(geometry: &Geometry, output: [usize; 2]) -> bool {
+/// Outputs of a tile along an axis, for kernels of so many taps.
+pub(super) fn tile_outputs(taps: usize) -> usize {
+    PATCH + 1 - taps
+}
+
+/// Taps along an axis of a convolution that the algorithm can do, and faster where tiles cover this output.
+pub(super) fn taps_of(geometry: &Geometry, output: [usize; 2]) -> Option<usize> {
     let Geometry { groups, channels, sizes, places_channels, kernel, stride, dilation, padding, .. } = *geometry;
-    let is_3x3 = kernel == [1, 3, 3] && stride == [1; 3] && dilation[1..] == [1; 2] && groups == 1;
-    let is_map = sizes[0] == 1 && padding[0] == 0 && padding[1].max(padding[2]) <= 2;
-    let tiles: usize = output.iter().map(|size| size.div_ceil(M)).product();
-    let is_less = 5 * POINTS * tiles <= 4 * 9 * output.iter().product::<usize>();
-    is_3x3 && is_map && is_less && channels.min(places_channels) >= MIN_CHANNELS
+    let taps = [3, 5].into_iter().find(|&taps| kernel == [1, taps, taps])?;
+    let is_plain = stride == [1; 3] && dilation[1..] == [1; 2] && groups == 1;
+    let is_map = sizes[0] == 1 && padding[0] == 0 && padding[1].max(padding[2]) < taps;
+    let tiles: usize = output.iter().map(|size| size.div_ceil(tile_outputs(taps))).product();
+    let products = channels * places_channels;
+    let cost = POINTS * tiles * (products + TRANSFORM * (channels + places_channels));
+    let is_less = 5 * cost <= 4 * geometry.pairs() * products;
+    (is_plain && is_map && is_less && channels.min(places_channels) >= MIN_CHANNELS).then_some(taps)
 }
 
 impl Winograd {
@@ -70,12 +88,10 @@ impl Winograd {
     ) -> Result<Option<Self>, Error> {
         let Geometry { channels, sizes, places_channels, places, padding, .. } = *geometry;
         let ([_, input @ ..], [_, output @ ..]) = if is_forward { (sizes, places) } else { (places, sizes) };
-        if memory.exact || !is_worth(geometry, output) {
-            return Ok(None);
-        }
-        let Some(transforms) = Transforms::of(M, layer.isa) else { return Ok(None) };
+        let Some(taps) = taps_of(geometry, output).filter(|_| !memory.exact) else { return Ok(None) };
+        let Some(transforms) = MapTransforms::of(taps, layer.isa) else { return Ok(None) };
         let weight = memory.value(layer, "weight")?;
-        if weight.len() != channels * places_channels * 9 {
+        if weight.len() != channels * places_channels * taps * taps {
             return Err(layer.error("its weights do not have its sizes"));
         }
         let isa = layer.isa;
@@ -89,8 +105,9 @@ impl Winograd {
                 outputs: places_channels,
                 weight,
                 bias: memory.optional(layer, "bias"),
-                w_output: channels * 9,
-                w_input: 9,
+                w_output: channels * taps * taps,
+                w_input: taps * taps,
+                taps,
                 is_turned: false,
                 transforms,
                 isa,
@@ -100,13 +117,14 @@ impl Winograd {
                 name: "conv_winograd input gradient",
                 input,
                 output,
-                padding: [2 - padding[1], 2 - padding[2]],
+                padding: [taps - 1 - padding[1], taps - 1 - padding[2]],
                 inputs: places_channels,
                 outputs: channels,
                 weight,
                 bias: None,
-                w_output: 9,
-                w_input: channels * 9,
+                w_output: taps * taps,
+                w_input: channels * taps * taps,
+                taps,
                 is_turned: true,
                 transforms,
                 isa,
@@ -122,7 +140,7 @@ impl Winograd {
             input: self.input,
             output: self.output,
             padding: self.padding,
-            tiles: self.output.map(|size| size.div_ceil(M)),
+            tiles: self.output.map(|size| size.div_ceil(tile_outputs(self.taps))),
         }
     }
 
@@ -131,14 +149,23 @@ impl Winograd {
         if self.outputs < 128 { 12 } else { 24 }
     }
 
-    /// Elements of the transformed weights, the biases, the transformed input and one task's sums; and from one point to the
-    /// next in the last two, which is not a power of two, so that points do not share their places in the cache.
-    fn plan(&self, tiles: usize) -> Plan {
+    fn plan(&self, tiles: usize, threads: usize) -> Plan {
         let lanes = self.isa.lanes();
-        let tiles = tiles.min(TILES);
+        let channels = self.inputs + self.group().min(self.outputs);
+        let is_own = FEW_TILES * channels * POINTS * lanes <= OWN;
+        let tiles = tiles.min(if is_own { FEW_TILES } else { TILES });
         let [x_point, y_point] = [self.inputs, self.group()].map(|channels| (channels * tiles + 1) * lanes);
-        let [weights, bias] = [POINTS * self.outputs * self.inputs, self.outputs * lanes];
-        Plan { tiles, weights, bias, input: POINTS * x_point, sums: POINTS * y_point, x_point, y_point }
+        Plan {
+            is_own,
+            tiles,
+            weights: POINTS * self.outputs * self.inputs,
+            bias: self.outputs * lanes,
+            inputs: if is_own { threads } else { 1 },
+            input: POINTS * x_point,
+            sums: POINTS * y_point,
+            x_point,
+            y_point,
+        }
     }
 
     fn tiles(&self, batch: usize) -> usize {
@@ -149,7 +176,7 @@ impl Winograd {
     fn transform_weights(&self, call: &Call<'_>, to: &Shared<'_>) {
         // SAFETY: nobody writes parameters while this kernel runs.
         let weight = unsafe { self.weight.get() };
-        let code = transform(self.isa);
+        let code = if self.taps == 3 { transform_3(self.isa) } else { transform_5(self.isa) };
         let threads = call.threads.for_work(POINTS * self.outputs * self.inputs);
         threads.run(self.outputs, |output, _| {
             let part = Weights {
@@ -167,25 +194,116 @@ impl Winograd {
     }
 }
 
+/// How the work is cut, and the scratch memory that it needs.
 struct Plan {
+    /// Whether each task takes tiles from the input to the output, with a transformed input of its own.
+    is_own: bool,
+    /// Tiles that are transformed at once.
     tiles: usize,
+    /// Elements of the transformed weights and the biases.
     weights: usize,
     bias: usize,
+    /// How many transformed inputs there are, the elements of one, and of one worker's sums.
+    inputs: usize,
     input: usize,
     sums: usize,
+    /// From one point to the next in these; not a power of two, so that points do not share their places in the cache.
     x_point: usize,
     y_point: usize,
 }
 
+/// What all tasks read and write.
+struct Work<'a> {
+    plan: &'a Plan,
+    grid: &'a Grid,
+    most: [usize; 2],
+    code: &'a [[TileFn; MOST]; MOST],
+    input: &'a [f32],
+    weights: &'a [f32],
+    bias: &'a [f32],
+    /// For each worker its sums.
+    sums: &'a Shared<'a>,
+    output: &'a Shared<'a>,
+}
+
+impl Winograd {
+    /// Computes some tiles. `x` has room for their transformed input; `worker` is the caller's number where the threads are
+    /// the caller alone.
+    fn compute(&self, tiles: Range<usize>, x: &Shared<'_>, worker: Option<usize>, threads: &Threads, work: &Work<'_>) {
+        let (plan, lanes, count) = (work.plan, self.isa.lanes(), tiles.len());
+        let multiply_adds = count * POINTS * self.inputs;
+        threads.for_work(16 * multiply_adds).run(self.inputs, |channel, _| {
+            let transform = InputTiles {
+                grid: work.grid,
+                input: work.input.as_ptr(),
+                block: channel,
+                tiles: tiles.clone(),
+                // Each channel has its own vectors at every point.
+                to: x.as_ptr().wrapping_add(channel * count * lanes),
+                point_stride: plan.x_point,
+            };
+            // SAFETY: the input holds the tiles' blocks of examples; the instruction set was checked.
+            unsafe { (self.transforms.input)(&transform) };
+        });
+        let groups = self.outputs.div_ceil(self.group());
+        threads.for_work(multiply_adds * self.outputs).run(groups, |group, thread| {
+            let channels = group * self.group()..self.outputs.min((group + 1) * self.group());
+            // Each worker has sums of its own; the transformed input is only read.
+            let sums = work.sums.as_ptr().wrapping_add(worker.unwrap_or(thread) * plan.sums);
+            for point in 0..POINTS {
+                for o in cut(channels.len(), work.most[1]) {
+                    for p in cut(count, work.most[0]) {
+                        let row = (point * self.outputs + channels.start + o.start) * self.inputs;
+                        let tile = Tile {
+                            channels: self.inputs,
+                            x: x.as_ptr().wrapping_add(point * plan.x_point + p.start * lanes),
+                            x_channel: count * lanes,
+                            x_place: lanes,
+                            taps: &[0, 0],
+                            tap_count: 1,
+                            w: work.weights[row..].as_ptr(),
+                            w_channel: 1,
+                            w_output: self.inputs,
+                            bias: std::ptr::null(),
+                            y: sums.wrapping_add(point * plan.y_point + (o.start * count + p.start) * lanes),
+                            y_output: count * lanes,
+                            y_place: lanes,
+                        };
+                        // SAFETY: the tiles and channels exist; the instruction set was checked.
+                        unsafe { work.code[p.len() - 1][o.len() - 1](&tile) };
+                    }
+                }
+            }
+            let [low, high] = self.epilogue.limits();
+            let transform = OutputTiles {
+                grid: work.grid,
+                tiles: tiles.clone(),
+                blocks: channels,
+                from: sums,
+                point_stride: plan.y_point,
+                block_stride: count * lanes,
+                bias: work.bias.as_ptr(),
+                residual: std::ptr::null(),
+                // Each task writes its tiles of its channels' maps.
+                output: work.output.as_ptr(),
+                low,
+                high,
+            };
+            // SAFETY: the output holds the tiles' blocks of examples; the instruction set was checked.
+            unsafe { (self.transforms.output)(&transform) };
+        });
+    }
+}
+
 impl Kernel for Winograd {
     fn scratch(&self, batch: usize, threads: usize) -> usize {
-        let Plan { weights, bias, input, sums, .. } = self.plan(self.tiles(batch));
-        sums.saturating_mul(threads).saturating_add(weights + bias + input)
+        let Plan { weights, bias, inputs, input, sums, .. } = self.plan(self.tiles(batch), threads);
+        sums.saturating_mul(threads).saturating_add(weights + bias).saturating_add(inputs.saturating_mul(input))
     }
 
     fn run(&self, call: Call<'_>) {
         let (lanes, grid, all) = (self.isa.lanes(), self.grid(), self.tiles(call.batch));
-        let plan = self.plan(all);
+        let plan = self.plan(all, call.threads.count());
         let scratch = Shared::new(&mut *call.scratch);
         // SAFETY: the parts do not overlap.
         let (weights, bias, input, sums) = unsafe {
@@ -194,7 +312,8 @@ impl Kernel for Winograd {
                 first += elements;
                 Shared::new(scratch.part(first - elements..first))
             };
-            (part(plan.weights), part(plan.bias), part(plan.input), part(plan.sums * call.threads.count()))
+            let [input, sums] = [plan.inputs * plan.input, plan.sums * call.threads.count()];
+            (part(plan.weights), part(plan.bias), part(input), part(sums))
         };
         let call = Call { scratch: &mut [], ..call };
         self.transform_weights(&call, &weights);
@@ -208,73 +327,30 @@ impl Kernel for Winograd {
         }
         // SAFETY: from here on both are only read.
         let (weights, bias) = unsafe { (weights.part(0..plan.weights), bias.part(0..plan.bias)) };
-        let output = Shared::new(call.output);
-        let [low, high] = self.epilogue.limits();
-        let most = tile_sizes(self.isa, plan.tiles, self.group());
-        let code: [[TileFn; MOST]; MOST] =
-            std::array::from_fn(|p| std::array::from_fn(|o| tile_of(self.isa, p + 1, o + 1)));
-        for tiles in chunks(all, plan.tiles) {
-            let work = tiles.len() * POINTS * self.inputs;
-            call.threads.for_work(16 * work).run(self.inputs, |channel, _| {
-                let at = channel * tiles.len() * lanes;
-                let transform = InputTiles {
-                    grid: &grid,
-                    input: call.input.as_ptr(),
-                    block: channel,
-                    tiles: tiles.clone(),
-                    // Each channel has its own vectors at every point.
-                    to: input.as_ptr().wrapping_add(at),
-                    point_stride: plan.x_point,
-                };
-                // SAFETY: the input holds the tiles' blocks of examples; the instruction set was checked.
-                unsafe { (self.transforms.input)(&transform) };
+        let (output, most) = (Shared::new(call.output), tile_sizes(self.isa, plan.tiles, self.group()));
+        let code = std::array::from_fn(|p| std::array::from_fn(|o| tile_of(self.isa, p + 1, o + 1)));
+        let work = Work {
+            plan: &plan,
+            grid: &grid,
+            most,
+            code: &code,
+            input: call.input,
+            weights,
+            bias,
+            sums: &sums,
+            output: &output,
+        };
+        if plan.is_own {
+            call.threads.run(all.div_ceil(plan.tiles), |number, worker| {
+                let tiles = number * plan.tiles..all.min((number + 1) * plan.tiles);
+                // SAFETY: each worker has a transformed input of its own.
+                let x = Shared::new(unsafe { input.part(worker * plan.input..(worker + 1) * plan.input) });
+                self.compute(tiles, &x, Some(worker), Threads::alone(), &work);
             });
-            let groups = self.outputs.div_ceil(self.group());
-            call.threads.for_work(work * self.outputs).run(groups, |group, worker| {
-                let channels = group * self.group()..self.outputs.min((group + 1) * self.group());
-                // Each worker has sums of its own; the transformed input is only read.
-                let (sums, from) = (sums.as_ptr().wrapping_add(worker * plan.sums), input.as_ptr());
-                for point in 0..POINTS {
-                    for o in cut(channels.len(), most[1]) {
-                        for p in cut(tiles.len(), most[0]) {
-                            let row = (point * self.outputs + channels.start + o.start) * self.inputs;
-                            let tile = Tile {
-                                channels: self.inputs,
-                                x: from.wrapping_add(point * plan.x_point + p.start * lanes),
-                                x_channel: tiles.len() * lanes,
-                                x_place: lanes,
-                                taps: &[0, 0],
-                                tap_count: 1,
-                                w: weights[row..].as_ptr(),
-                                w_channel: 1,
-                                w_output: self.inputs,
-                                bias: std::ptr::null(),
-                                y: sums.wrapping_add(point * plan.y_point + (o.start * tiles.len() + p.start) * lanes),
-                                y_output: tiles.len() * lanes,
-                                y_place: lanes,
-                            };
-                            // SAFETY: the tiles and channels exist; the instruction set was checked.
-                            unsafe { code[p.len() - 1][o.len() - 1](&tile) };
-                        }
-                    }
-                }
-                let transform = OutputTiles {
-                    grid: &grid,
-                    tiles: tiles.clone(),
-                    blocks: channels.clone(),
-                    from: sums,
-                    point_stride: plan.y_point,
-                    block_stride: tiles.len() * lanes,
-                    bias: bias.as_ptr(),
-                    residual: std::ptr::null(),
-                    // Each task writes its channels' maps.
-                    output: output.as_ptr(),
-                    low,
-                    high,
-                };
-                // SAFETY: the output holds the tiles' blocks of examples; the instruction set was checked.
-                unsafe { (self.transforms.output)(&transform) };
-            });
+        } else {
+            for tiles in chunks(all, plan.tiles) {
+                self.compute(tiles, &input, None, call.threads, &work);
+            }
         }
         if let Some(chain) = self.epilogue.beyond_limits() {
             let elements = call.batch * self.outputs * self.output.iter().product::<usize>();
@@ -304,42 +380,60 @@ struct Weights<'a> {
     point: usize,
 }
 
-per_isa!(fn transform(weights: &Weights<'_>) = transform_body);
+per_isa!(fn transform_3(weights: &Weights<'_>) = transform_3_body);
+per_isa!(fn transform_5(weights: &Weights<'_>) = transform_5_body);
+
+#[inline(always)]
+unsafe fn transform_3_body<S: Simd>(weights: &Weights<'_>) {
+    // SAFETY: the caller keeps the conditions.
+    unsafe { transform_body::<S, 3>(weights) }
+}
+
+#[inline(always)]
+unsafe fn transform_5_body<S: Simd>(weights: &Weights<'_>) {
+    // SAFETY: the caller keeps the conditions.
+    unsafe { transform_body::<S, 5>(weights) }
+}
 
 /// # Safety
 /// The CPU has the vector's instruction set; there is room for all inputs at every point.
 #[inline(always)]
-unsafe fn transform_body<S: Simd>(weights: &Weights<'_>) {
+unsafe fn transform_body<S: Simd, const T: usize>(weights: &Weights<'_>) {
     let mut first = 0;
     while first < weights.inputs {
         let count = S::LANES.min(weights.inputs - first);
-        let mut taps = [0.0f32; 9 * MAX_LANES];
+        let mut taps = [0.0f32; 25 * MAX_LANES];
         for lane in 0..count {
-            let kernel = &weights.from[(first + lane) * weights.w_input..][..9];
-            for tap in 0..9 {
-                taps[tap * S::LANES + lane] = kernel[if weights.is_turned { 8 - tap } else { tap }];
+            let kernel = &weights.from[(first + lane) * weights.w_input..][..T * T];
+            for tap in 0..T * T {
+                taps[tap * S::LANES + lane] = kernel[if weights.is_turned { T * T - 1 - tap } else { tap }];
             }
         }
         // SAFETY: the caller keeps the conditions.
         unsafe {
-            let mut columns = [[S::splat(0.0); 3]; A];
+            let mut columns = [[S::splat(0.0); T]; PATCH];
             let mut x = 0;
-            while x < 3 {
-                let tap = |y: usize| S::load(taps.as_ptr().add((3 * y + x) * S::LANES));
-                let column = evaluate::<S>(tap(0), tap(1), tap(2));
+            while x < T {
+                let mut column = [S::splat(0.0); T];
                 let mut y = 0;
-                while y < A {
+                while y < T {
+                    column[y] = S::load(taps.as_ptr().add((T * y + x) * S::LANES));
+                    y += 1;
+                }
+                let column = evaluate_taps::<S, F4, 2, T, PATCH>(column);
+                y = 0;
+                while y < PATCH {
                     columns[y][x] = column[y];
                     y += 1;
                 }
                 x += 1;
             }
             let mut y = 0;
-            while y < A {
-                let row = evaluate::<S>(columns[y][0], columns[y][1], columns[y][2]);
+            while y < PATCH {
+                let row = evaluate_taps::<S, F4, 2, T, PATCH>(columns[y]);
                 let mut x = 0;
-                while x < A {
-                    let to = weights.to.add((y * A + x) * weights.point + first);
+                while x < PATCH {
+                    let to = weights.to.add((y * PATCH + x) * weights.point + first);
                     if count == S::LANES {
                         row[x].store(to)
                     } else {
@@ -351,28 +445,5 @@ unsafe fn transform_body<S: Simd>(weights: &Weights<'_>) {
             }
         }
         first += S::LANES;
-    }
-}
-
-/// One axis of the weights' transform: at 0, at ±p of each pair of points, and at infinity.
-///
-/// # Safety
-/// The CPU has the vector's instruction set.
-#[inline(always)]
-unsafe fn evaluate<S: Simd>(a: S, b: S, c: S) -> [S; A] {
-    let table = &<F4 as Points<2>>::TABLE;
-    // SAFETY: the caller keeps the condition.
-    unsafe {
-        let mut out = [a.mul(S::splat((1.0 / table.all[0]) as f32)); A];
-        let mut k = 0;
-        while k < 2 {
-            let (point, scale) = (table.points[k], 1.0 / table.divisor(k));
-            let even = c.mul_add(S::splat((point * point * scale) as f32), a.mul(S::splat(scale as f32)));
-            let odd = b.mul(S::splat((point * scale) as f32));
-            (out[1 + 2 * k], out[2 + 2 * k]) = (even.add(odd), even.sub(odd));
-            k += 1;
-        }
-        out[A - 1] = c;
-        out
     }
 }

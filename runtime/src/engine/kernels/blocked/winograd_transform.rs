@@ -1,7 +1,7 @@
 //! Winograd's transforms, over vectors of channels.
 //!
-//! A tile of the output, m×m pixels, is computed from a patch of the input, (m + 2)×(m + 2) pixels. Every function here
-//! walks over a range of tiles, which are numbered through: rows of tiles of an example, then the next example.
+//! A tile of the output, m×m pixels, is computed from a patch of the input, (m + 2)×(m + 2) pixels; with kernels of 5×5
+//! there are two pixels less of the output. Every function here walks over a range of tiles, which are numbered through: rows of tiles of an example, then the next example.
 
 use super::interleave::{Rows, interleave};
 use super::winograd_points::{F2, F4, F6, Points};
@@ -25,6 +25,27 @@ impl Transforms {
             2 => Self { input: input2(isa), output: output2(isa), weight: weight2(isa) },
             4 => Self { input: input4(isa), output: output4(isa), weight: weight4(isa) },
             6 => Self { input: input6(isa), output: output6(isa), weight: weight6(isa) },
+            _ => return None,
+        })
+    }
+}
+
+/// The transforms of maps alone, with patches of [`PATCH`]² pixels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapTransforms {
+    pub input: unsafe fn(&InputTiles<'_>),
+    pub output: unsafe fn(&OutputTiles<'_>),
+}
+
+/// Height and width of the patches of [`MapTransforms`].
+pub(crate) const PATCH: usize = 6;
+
+impl MapTransforms {
+    /// For kernels of 3×3 and 5×5 taps, which have tiles of 4×4 and 2×2 pixels; `None` for others.
+    pub fn of(taps: usize, isa: Isa) -> Option<Self> {
+        Some(match taps {
+            3 => Self { input: input4(isa), output: output4(isa) },
+            5 => Self { input: input2_of5(isa), output: output2_of5(isa) },
             _ => return None,
         })
     }
@@ -78,7 +99,7 @@ pub(crate) struct InputTiles<'a> {
     pub tiles: Range<usize>,
     /// Where the first tile's vector at point 0, 0 goes; those of the next tiles follow it.
     pub to: *mut f32,
-    /// From one of the (m + 2)² points to the next.
+    /// From one point to the next.
     pub point_stride: usize,
 }
 
@@ -123,13 +144,11 @@ macro_rules! each {
     };
 }
 
-/// Instances for every m.
-macro_rules! forms {
-    ($($points:ident, $n:literal, $m:literal, $a:literal: $input:ident $input_body:ident, $output:ident $output_body:ident,
-       $weight:ident $weight_body:ident;)*) => {$(
+/// Instances of the maps' transforms.
+macro_rules! maps {
+    ($($points:ident, $n:literal, $m:literal, $a:literal: $input:ident $input_body:ident, $output:ident $output_body:ident;)*) => {$(
         per_isa! { fn $input(tiles: &InputTiles<'_>) = $input_body }
         per_isa! { fn $output(tiles: &OutputTiles<'_>) = $output_body }
-        per_isa! { fn $weight(group: &WeightGroup<'_>, to: &mut [f32]) = $weight_body }
 
         #[inline(always)]
         unsafe fn $input_body<S: Simd>(tiles: &InputTiles<'_>) {
@@ -142,6 +161,13 @@ macro_rules! forms {
             // SAFETY: the caller keeps the conditions.
             unsafe { output_tiles::<S, $points, $n, $m, $a>(tiles) }
         }
+    )*};
+}
+
+/// Instances of the weights' transforms.
+macro_rules! weights {
+    ($($points:ident, $n:literal, $a:literal: $weight:ident $weight_body:ident;)*) => {$(
+        per_isa! { fn $weight(group: &WeightGroup<'_>, to: &mut [f32]) = $weight_body }
 
         #[inline(always)]
         unsafe fn $weight_body<S: Simd>(group: &WeightGroup<'_>, to: &mut [f32]) {
@@ -151,10 +177,16 @@ macro_rules! forms {
     )*};
 }
 
-forms! {
-    F2, 1, 2, 4: input2 input2_body, output2 output2_body, weight2 weight2_body;
-    F4, 2, 4, 6: input4 input4_body, output4 output4_body, weight4 weight4_body;
-    F6, 3, 6, 8: input6 input6_body, output6 output6_body, weight6 weight6_body;
+maps! {
+    F2, 1, 2, 4: input2 input2_body, output2 output2_body;
+    F4, 2, 4, 6: input4 input4_body, output4 output4_body;
+    F4, 2, 2, 6: input2_of5 input2_of5_body, output2_of5 output2_of5_body;
+    F6, 3, 6, 8: input6 input6_body, output6 output6_body;
+}
+weights! {
+    F2, 1, 4: weight2 weight2_body;
+    F4, 2, 6: weight4 weight4_body;
+    F6, 3, 8: weight6 weight6_body;
 }
 
 /// # Safety
@@ -341,7 +373,9 @@ unsafe fn transform_sums<S: Simd, F: Points<N>, const N: usize, const M: usize, 
 /// # Safety
 /// The CPU has the vector's instruction set.
 #[inline(always)]
-unsafe fn interpolate<S: Simd, F: Points<N>, const N: usize, const M: usize, const A: usize>(sums: [S; A]) -> [S; M] {
+pub(crate) unsafe fn interpolate<S: Simd, F: Points<N>, const N: usize, const M: usize, const A: usize>(
+    sums: [S; A],
+) -> [S; M] {
     // SAFETY: the caller keeps the condition.
     unsafe {
         let (mut even, mut odd) = ([sums[0]; N], [sums[0]; N]);
@@ -363,6 +397,36 @@ unsafe fn interpolate<S: Simd, F: Points<N>, const N: usize, const M: usize, con
         });
         out[0] = out[0].add(sums[0]);
         out[M - 1] = out[M - 1].add(sums[2 * N + 1]);
+        out
+    }
+}
+
+/// One axis of a kernel's transform, in vectors of kernels: their polynomial at all points, divided as the product has to be.
+///
+/// # Safety
+/// The CPU has the vector's instruction set.
+#[inline(always)]
+pub(crate) unsafe fn evaluate_taps<S: Simd, F: Points<N>, const N: usize, const T: usize, const A: usize>(
+    taps: [S; T],
+) -> [S; A] {
+    // SAFETY: the caller keeps the condition.
+    unsafe {
+        let mut out = [taps[0].mul(S::splat((1.0 / F::TABLE.all[0]) as f32)); A];
+        each!(k < N => {
+            let scale = 1.0 / F::TABLE.divisor(k);
+            let mut sums = [taps[0].mul(S::splat(scale as f32)), S::splat(0.0)];
+            each!(i < T => {
+                let factor = S::splat((F::TABLE.power[i][k] * scale) as f32);
+                match i {
+                    0 => {}
+                    1 => sums[1] = taps[i].mul(factor),
+                    _ => sums[i % 2] = taps[i].mul_add(factor, sums[i % 2]),
+                }
+            });
+            let [even, odd] = sums;
+            (out[1 + 2 * k], out[2 + 2 * k]) = (even.add(odd), even.sub(odd));
+        });
+        out[A - 1] = taps[T - 1];
         out
     }
 }
