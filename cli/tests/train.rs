@@ -144,10 +144,10 @@ fn files_of_cifar10_are_trained_on_with_augmentation() {
     // Crop, flip and jitter follow from the seed alone; evaluation keeps what is not random.
     workspace.prints(&[&train[..], &["--threads", "2", "--workers", "3", "--name", "again"]].concat());
     let best = "runs/cifar10net/best.safetensors";
-    assert_eq!(workspace.tensors(best), workspace.tensors("runs/again/best.safetensors"));
+    assert_eq!(tensors(&workspace, best), tensors(&workspace, "runs/again/best.safetensors"));
     let other = ["--transforms", "normalize([0.491, 0.482, 0.447], [0.247, 0.243, 0.262])", "--name", "plain"];
     workspace.prints(&[&train[..], &other].concat());
-    assert_ne!(workspace.tensors(best), workspace.tensors("runs/plain/best.safetensors"));
+    assert_ne!(tensors(&workspace, best), tensors(&workspace, "runs/plain/best.safetensors"));
     let eval = ["eval", "net.cnn", "--weights", best, "--data", "cifar10:cifar", "--json"];
     let scores: serde_json::Value = serde_json::from_str(&workspace.prints(&eval)).unwrap();
     assert_eq!(scores["transforms"], format!("center_crop(32) -> {}", other[1]), "{scores}");
