@@ -20,7 +20,7 @@ is below VANISHING of all. They have no samples.
 
 Kinks: where the input of a ReLU is nearly 0, or two candidates of a maximum are nearly equal, float32 may take the
 other side, and gradients jump: one of twelve million such elements changes VGG's by a thousandth. So where PyTorch's
-own float32 is not within SMOOTH of float64, three times, twice with noise in the last place of the input, parameters
+own float32 is not within SMOOTH of float64, three times, twice with noise of NOISE in the input, parameters
 are moved a little before anything is computed: the bias before a ReLU, one weight of the convolution before a
 maximum, of each channel that has an element nearer to its kink than MARGIN times the rms. `moved` has them: flat
 index and value. `float32_error` is how far float32 is off in the end: the largest error of a norm, relative, and of a
@@ -43,7 +43,9 @@ BATCH = 4
 VANISHING = 1e-10
 LEAST = 3e-3
 SMOOTH = 5e-5
-MARGIN = 1e-5
+# As much as Winograd's algorithm adds to rounding.
+NOISE = 2**-20
+MARGIN = 3e-5
 KINKS = {nn.ReLU: [0.0], nn.ReLU6: [0.0, 6.0]}
 OPTIMIZERS = {"sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9), "adam": lambda p: torch.optim.Adam(p, lr=1e-3)}
 
@@ -127,16 +129,27 @@ class Moved(Exception):
 
 def move_off_kinks(net, x):
     """Moves parameters before ReLUs and maxima; gives those that were moved, by their modules and kinds."""
-    moved, before, convolution, rounds, hooks = {}, [None], [None], [0], []
+    moved, before, sources, rounds, hooks = {}, [None], [], [0], []
 
     def set_to(module, kind, index, value):
         getattr(module, kind).detach().view(-1)[index] = value
         moved.setdefault((module, kind), {})[index] = rounded(value)
 
-    def remember(module, *_):
+    def remember(module, _, output):
         before[0] = module
         if isinstance(module, nn.Conv2d):
-            convolution[0] = module
+            sources.append((output, [(module, channel) for channel in range(output.shape[1])]))
+
+    def source(values):
+        """The convolution and its channel that a channel comes from, through a ReLU, a pool or a concatenation."""
+        for output, channels in reversed(sources):
+            if output.shape[2:] == values.shape[1:]:
+                same = (output.relu() == values[:, None]).flatten(2).all(2).all(0).nonzero()
+                if len(same):
+                    return channels[int(same[0])]
+
+    def pooled(module, inputs, output):
+        sources.append((output, [source(inputs[0][:, channel]) for channel in range(output.shape[1])]))
 
     def relu(module, inputs):
         channels = inputs[0].transpose(0, 1).flatten(1)
@@ -154,19 +167,26 @@ def move_off_kinks(net, x):
         return (inputs[0] + shifts.reshape(1, -1, *[1] * (inputs[0].dim() - 2)),)
 
     def maximum(module, inputs):
-        margin, own = MARGIN * float(inputs[0].pow(2).mean().sqrt()), convolution[0].weight.detach()
+        margin = MARGIN * float(inputs[0].pow(2).mean().sqrt())
         shape = dict(kernel_size=module.kernel_size, stride=module.stride, padding=module.padding)
         near = []
-        for channel in range(len(own)):
+        for channel in range(inputs[0].shape[1]):
             largest = F.unfold(inputs[0][:, channel:channel + 1], **shape).topk(2, dim=1).values
-            if bool(((largest[:, 0] > 0) & (largest[:, 0] - largest[:, 1] <= margin)).any()):
+            # What is equal is one element that an earlier pool has chosen twice.
+            distance = largest[:, 0] - largest[:, 1]
+            if bool(((largest[:, 0] > 0) & (distance > 0) & (distance <= margin)).any()):
                 near.append(channel)
         for channel in near:
+            found = source(inputs[0][:, channel])
+            if not found:
+                raise Moved  # Its ReLU's bias was moved in this pass.
+            convolution, own_channel = found
+            own = convolution.weight.detach()
             # A middle one meets no padding; another input each time, as some are 0 everywhere.
             rounds[0] += 1
-            index = channel * own[0].numel() + rounds[0] % own.shape[1] * own[0, 0].numel() + own[0, 0].numel() // 2
-            new = float(own.view(-1)[index]) + 2**-10 * float(own[channel].abs().max())
-            set_to(convolution[0], "weight", index, float(np.float32(new)))
+            index = own_channel * own[0].numel() + rounds[0] % own.shape[1] * own[0, 0].numel() + own[0, 0].numel() // 2
+            new = float(own.view(-1)[index]) + 2**-10 * float(own[own_channel].abs().max())
+            set_to(convolution, "weight", index, float(np.float32(new)))
         if near:
             print(f"maximum on {tuple(inputs[0].shape)}: {len(near)} channels", flush=True)
             raise Moved
@@ -176,11 +196,13 @@ def move_off_kinks(net, x):
             hooks.append(module.register_forward_pre_hook(relu))
         elif isinstance(module, nn.MaxPool2d):
             hooks.append(module.register_forward_pre_hook(maximum))
+            hooks.append(module.register_forward_hook(pooled))
         elif getattr(module, "bias", None) is not None:
             hooks.append(module.register_forward_hook(remember))
     start = {name: tensor.clone() for name, tensor in net.state_dict().items() if "running" in name}
     is_done = False
     while not is_done:
+        sources.clear()
         try:
             with torch.no_grad():
                 net(x)
@@ -196,7 +218,7 @@ def move_off_kinks(net, x):
 def float32_error(net, x, labels):
     """How far float32 is from float64, also with noise of its own rounding."""
     noise = torch.Generator().manual_seed(0)
-    near = [x, *(x * (1 + 2**-23 * torch.randn(x.shape, generator=noise)) for _ in range(2))]
+    near = [x, *(x * (1 + NOISE * torch.randn(x.shape, generator=noise)) for _ in range(2))]
     found = [step(net.float(), n, labels, "sgd")[2] for n in near]
     expected = step(net.double(), x.double(), labels, "sgd")
     error = max(off(expected[2], f) for f in found)
