@@ -61,7 +61,7 @@ pub fn collapse(
 fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Threads) -> Result<Program, Error> {
     let (mut drafts, outputs) = Drafts::new(layers, target)?.steps(weights, threads)?;
     let Placed { areas, joined, arena } =
-        place(&mut drafts, &outputs, target).ok_or_else(|| error("the network", "its values are too large"))?;
+        place(&mut drafts, &outputs, &[], target).ok_or_else(|| error("the network", "its values are too large"))?;
     let mut steps = Vec::with_capacity(drafts.len());
     for (step, (mut draft, joined)) in drafts.into_iter().zip(joined).enumerate() {
         if let Some(starts) = draft.join {
@@ -88,6 +88,7 @@ fn compile(layers: &LayerGraph, weights: &Weights, target: &Target, threads: &Th
         outputs: layers.outputs.clone(),
         output_areas: outputs.iter().map(|&step| areas[step]).collect(),
         steps,
+        chains: Vec::new(),
         arena,
     })
 }

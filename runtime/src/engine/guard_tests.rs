@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Area, Examples, Source};
+use crate::engine::threads::Shared;
 use crate::engine::{Algorithm, Isa, Program, Target, Threads, collapse};
 use crate::guard::{Edge, Pages, guarded};
 use crate::{LuminalBuilder, PassSwitches, Tensor, Weights};
@@ -90,7 +91,7 @@ fn run(mut program: Program, inputs: &[&Tensor], edge: Edge, threads: &Threads) 
         let place = scratch.place(elements, 1, if edge == Edge::Back { edge } else { Edge::Front }, f32::NAN);
         let scratch = &mut scratch.as_mut_slice()[place..place + elements];
         for first in (0..batch).step_by(count) {
-            step.run(&[], Examples { batch, first, count }, arena, scratch, threads);
+            step.run(&[], Examples { batch, first, count }, &Shared::new(arena), scratch, threads);
         }
     }
     arena[program.output_areas[0].range(batch, 0, batch)].to_vec()

@@ -8,6 +8,7 @@ use super::plan::{Lifetime, plan};
 use super::program::Area;
 use super::target::Target;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// What the placing decides.
 pub(crate) struct Placed {
@@ -84,8 +85,14 @@ impl Forest {
 }
 
 /// Places the outputs of all steps, of which some are outputs of the program, as the target allows. A step that takes
-/// over an input's memory gets that input as its first. `None` when the elements cannot be counted.
-pub(crate) fn place(drafts: &mut [Draft], outputs: &[usize], target: &Target) -> Option<Placed> {
+/// over an input's memory gets that input as its first. What steps of a chain use is apart: they are done block by block.
+/// `None` when the elements cannot be counted.
+pub(crate) fn place(
+    drafts: &mut [Draft],
+    outputs: &[usize],
+    chains: &[Range<usize>],
+    target: &Target,
+) -> Option<Placed> {
     let mut forest = Forest::new(drafts, outputs);
     let mut joined = Vec::with_capacity(drafts.len());
     for (step, draft) in drafts.iter_mut().enumerate() {
@@ -107,8 +114,10 @@ pub(crate) fn place(drafts: &mut [Draft], outputs: &[usize], target: &Target) ->
     let mut lifetimes: Vec<Option<Lifetime>> = vec![None; drafts.len()];
     for (step, &(root, _)) in roots.iter().enumerate() {
         // Steps come in order, so the first part that is met is the first that is made.
-        let (elements, last) = (drafts[root].elements, forest.last[root]);
-        lifetimes[root].get_or_insert(Lifetime { elements, first: step, last: last.max(root) });
+        let (elements, last) = (drafts[root].elements, forest.last[root].max(root));
+        let chain = |step: usize| chains.iter().find(|chain| chain.contains(&step));
+        let (first, last) = (chain(step).map_or(step, |c| c.start), chain(last).map_or(last, |c| c.end - 1));
+        lifetimes[root].get_or_insert(Lifetime { elements, first, last });
     }
     let planned: Vec<Lifetime> = lifetimes.iter().copied().flatten().collect();
     let (offsets, arena) = plan(&planned)?;
@@ -252,16 +261,29 @@ mod tests {
             ),
         ];
         for &(name, steps, outputs, expected) in cases {
-            let placed = place(&mut drafts(steps), outputs, &Target::default()).unwrap();
+            let placed = place(&mut drafts(steps), outputs, &[], &Target::default()).unwrap();
             let places: Vec<usize> = placed.areas.iter().map(|area| (area.offset + area.start) / 16).collect();
             assert_eq!(places, expected, "{name}");
         }
     }
 
+    /// A block's first step comes after another block's last.
+    #[test]
+    fn what_a_chain_uses_is_apart() {
+        let steps: &[(Does, &[usize])] =
+            &[(Make, &[INPUT]), (Make, &[0]), (Make, &[1]), (Overwrite, &[2]), (Make, &[3])];
+        let places = |chains: &[Range<usize>]| {
+            let placed = place(&mut drafts(steps), &[4], chains, &Target::default()).unwrap();
+            placed.areas.iter().map(|area| area.offset / 16).collect::<Vec<_>>()
+        };
+        assert_eq!(places(&[]), [0, 1, 0, 0, 1]);
+        assert_eq!(places(&[1..4]), [1, 2, 0, 0, 1]);
+    }
+
     #[test]
     fn what_is_switched_off_is_not_done() {
         let steps: &[(Does, &[usize])] = &[(Make, &[INPUT]), (InPlace, &[0]), (Make, &[INPUT]), (Join, &[1, 2])];
-        let place = |target: &Target| place(&mut drafts(steps), &[3], target).unwrap();
+        let place = |target: &Target| place(&mut drafts(steps), &[3], &[], target).unwrap();
         let all = place(&Target::default());
         assert!(all.joined[3] == [true; 2] && all.areas[0].offset == all.areas[1].offset);
         assert_eq!(place(&Target { join_in_place: false, ..Target::default() }).joined[3], [false; 2]);
@@ -275,12 +297,12 @@ mod tests {
         const STEPS: usize = 100_000;
         let inputs: Vec<[usize; 1]> = (0..STEPS).map(|step| [step.checked_sub(1).unwrap_or(INPUT)]).collect();
         let chain: Vec<(Does, &[usize])> = inputs.iter().map(|inputs| (InPlace, &inputs[..])).collect();
-        assert_eq!(place(&mut drafts(&chain), &[STEPS - 1], &Target::default()).unwrap().arena, 16);
+        assert_eq!(place(&mut drafts(&chain), &[STEPS - 1], &[], &Target::default()).unwrap().arena, 16);
 
         let parts: Vec<usize> = (0..STEPS).collect();
         let mut steps: Vec<(Does, &[usize])> = vec![(Make, &[INPUT]); STEPS];
         steps.push((Join, &parts));
-        assert_eq!(place(&mut drafts(&steps), &[STEPS], &Target::default()).unwrap().arena, 16 * STEPS);
+        assert_eq!(place(&mut drafts(&steps), &[STEPS], &[], &Target::default()).unwrap().arena, 16 * STEPS);
 
         // The first part is read at every level of the wholes.
         let inputs: Vec<[usize; 2]> = (1..STEPS / 100).map(|level| [2 * level - 2, 2 * level - 1]).collect();
@@ -289,6 +311,6 @@ mod tests {
             steps.extend([(Make, &[0usize][..]), (Join, &inputs[..])]);
         }
         let last = steps.len() - 1;
-        assert_eq!(place(&mut drafts(&steps), &[last], &Target::default()).unwrap().arena, 16 * (STEPS / 100));
+        assert_eq!(place(&mut drafts(&steps), &[last], &[], &Target::default()).unwrap().arena, 16 * (STEPS / 100));
     }
 }

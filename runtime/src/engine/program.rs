@@ -2,7 +2,7 @@
 
 use super::Isa;
 use super::kernels::{Call, Kernel};
-use super::threads::Threads;
+use super::threads::{Shared, Threads};
 use crate::buffer::Buffer;
 use crate::graph::Port;
 use crate::{Error, Tensor};
@@ -23,6 +23,9 @@ pub struct Program {
     /// Where each output lies; all examples of it are adjacent.
     pub(crate) output_areas: Vec<Area>,
     pub(crate) steps: Vec<Step>,
+    /// Runs of steps that can be done block by block: for as many examples as a vector has lanes one step after the other, so
+    /// that what lies between them stays in a cache, and threads that have a block each need not wait for each other.
+    pub(crate) chains: Vec<Range<usize>>,
     /// Elements of the arena for one example.
     pub(crate) arena: usize,
 }
@@ -106,25 +109,27 @@ pub(crate) enum Source {
     Arena(Area),
 }
 
-/// All that a step can read: the network's inputs, and the arena without the step's own output.
+/// All that a step can read: the network's inputs, and the arena but for the step's own output.
 #[derive(Clone, Copy)]
 struct Readable<'a> {
     examples: Examples,
     inputs: &'a [&'a Tensor],
-    before: &'a [f32],
-    behind: &'a [f32],
-    /// Where `behind` starts in the arena.
-    start: usize,
+    arena: Shared<'a>,
+    /// Where the output lies.
+    output: (usize, usize),
 }
 
 impl<'a> Readable<'a> {
-    /// A value, which the plan keeps apart from the output.
+    /// A value, which the plan keeps apart from the output; an empty one if it does not.
     fn get(&self, source: &Source) -> &'a [f32] {
         match source {
             Source::Input(i) => self.examples.of_input(self.inputs[*i]),
             Source::Arena(area) => match self.examples.of(area) {
-                range if range.end <= self.before.len() => &self.before[range],
-                range => &self.behind[range.start - self.start..range.end - self.start],
+                range if range.end <= self.output.0 || range.start >= self.output.1 => {
+                    // SAFETY: the step writes to its output alone, and steps that run beside it to other examples.
+                    unsafe { self.arena.part(range) }
+                }
+                _ => &[],
             },
         }
     }
@@ -213,7 +218,9 @@ impl Program {
             // A kernel may keep small work to one thread.
             step.kernel.scratch(count, threads).max(step.kernel.scratch(count, 1))
         };
-        self.steps.iter().map(needed).max().unwrap_or(0)
+        let of_block = |step: &Step| step.kernel.scratch(self.isa.lanes(), 1).saturating_mul(threads);
+        let of_chains = self.chains.iter().flat_map(|chain| &self.steps[chain.clone()]).map(of_block);
+        self.steps.iter().map(needed).chain(of_chains).max().unwrap_or(0)
     }
 
     /// Runs all steps. The inputs have been checked against the program's and have this batch.
@@ -227,10 +234,46 @@ impl Program {
         memory: &mut Memory,
         threads: &Threads,
     ) -> Result<(), Error> {
-        self.run_observed(inputs, batch, memory, threads, || {})
+        let (arena, scratch) = self.prepare(batch, memory, threads)?;
+        let _running = threads.enter();
+        let lanes = self.isa.lanes();
+        // With enough blocks for each thread; otherwise they share each step's work.
+        let is_cut = batch.is_multiple_of(lanes) && batch / lanes >= 2 * threads.count();
+        let mut next = 0;
+        while let Some(step) = self.steps.get(next) {
+            let Some(chain) = self.chains.iter().find(|chain| is_cut && chain.start == next) else {
+                step.run_all(inputs, batch, &Shared::new(arena), scratch, threads);
+                next += 1;
+                continue;
+            };
+            let (arena, own) = (Shared::new(arena), scratch.len() / threads.count());
+            let scratch = Shared::new(scratch);
+            threads.run(batch / lanes, |block, worker| {
+                let examples = Examples { batch, first: block * lanes, count: lanes };
+                for step in &self.steps[chain.clone()] {
+                    // SAFETY: each worker has a part of its own.
+                    let scratch = unsafe { scratch.part(worker * own..(worker + 1) * own) };
+                    step.run(inputs, examples, &arena, scratch, Threads::alone());
+                }
+            });
+            next = chain.end;
+        }
+        Ok(())
     }
 
-    /// Runs all steps as [`Program::run`] does, and says how long each took.
+    /// Makes room.
+    fn prepare<'a>(
+        &self,
+        batch: usize,
+        memory: &'a mut Memory,
+        threads: &Threads,
+    ) -> Result<(&'a mut [f32], &'a mut [f32]), Error> {
+        memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
+        memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
+        Ok((memory.arena.as_mut_slice(), memory.scratch.as_mut_slice()))
+    }
+
+    /// Runs one step after the other, and says how long each took.
     pub(crate) fn run_timed(
         &self,
         inputs: &[&Tensor],
@@ -238,8 +281,14 @@ impl Program {
         memory: &mut Memory,
         threads: &Threads,
     ) -> Result<Vec<Duration>, Error> {
+        let (arena, scratch) = self.prepare(batch, memory, threads)?;
+        let _running = threads.enter();
         let mut instants = Vec::with_capacity(self.steps.len() + 1);
-        self.run_observed(inputs, batch, memory, threads, || instants.push(Instant::now()))?;
+        instants.push(Instant::now());
+        for step in &self.steps {
+            step.run_all(inputs, batch, &Shared::new(arena), scratch, threads);
+            instants.push(Instant::now());
+        }
         Ok(instants.windows(2).map(|pair| pair[1] - pair[0]).collect())
     }
 
@@ -252,44 +301,18 @@ impl Program {
         threads: &Threads,
         mut observe: impl FnMut(&str, &[f32]) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
-        memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
-        let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
+        let (arena, scratch) = self.prepare(batch, memory, threads)?;
         for step in &self.steps {
             let count = step.examples(batch);
             for first in (0..batch).step_by(count) {
                 let examples = Examples { batch, first, count };
-                step.run(inputs, examples, arena, scratch, threads);
+                step.run(inputs, examples, &Shared::new(arena), scratch, threads);
                 if let Some(found) = observe(&step.name, &arena[examples.of(&step.output)]) {
                     return Ok(Some(found));
                 }
             }
         }
         Ok(None)
-    }
-
-    /// Runs all steps; `observe` is called before the first and after each, and costs nothing when it does nothing.
-    fn run_observed(
-        &self,
-        inputs: &[&Tensor],
-        batch: usize,
-        memory: &mut Memory,
-        threads: &Threads,
-        mut observe: impl FnMut(),
-    ) -> Result<(), Error> {
-        memory.arena.grow(self.arena.saturating_mul(batch), "the values between layers")?;
-        memory.scratch.grow(self.scratch(batch, threads.count()), "the kernels' scratch memory")?;
-        let _running = threads.enter();
-        let (arena, scratch) = (memory.arena.as_mut_slice(), memory.scratch.as_mut_slice());
-        observe();
-        for step in &self.steps {
-            let count = step.examples(batch);
-            for first in (0..batch).step_by(count) {
-                step.run(inputs, Examples { batch, first, count }, arena, scratch, threads);
-            }
-            observe();
-        }
-        Ok(())
     }
 }
 
@@ -313,20 +336,28 @@ impl Step {
         self.output.is_adjacent(batch) && !self.inputs.iter().any(input)
     }
 
-    fn run(&self, inputs: &[&Tensor], examples: Examples, arena: &mut [f32], scratch: &mut [f32], threads: &Threads) {
+    /// Does the step for the whole batch.
+    fn run_all(&self, inputs: &[&Tensor], batch: usize, arena: &Shared<'_>, scratch: &mut [f32], threads: &Threads) {
+        let count = self.examples(batch);
+        for first in (0..batch).step_by(count) {
+            self.run(inputs, Examples { batch, first, count }, arena, scratch, threads);
+        }
+    }
+
+    /// Does the step for some examples, of which nobody else uses what lies in the arena.
+    fn run(&self, inputs: &[&Tensor], examples: Examples, arena: &Shared<'_>, scratch: &mut [f32], threads: &Threads) {
         let to = examples.of(&self.output);
         let Some((first, others)) = self.inputs.split_first() else { return };
         let mut in_place = *first == Source::Arena(self.output);
+        // SAFETY: the examples are the caller's alone, and no other part is used with the output but those that `Readable`
+        // gives, which are apart from it.
+        let output = unsafe { arena.part(to.clone()) };
+        let readable = Readable { examples, inputs, arena: *arena, output: (to.start, to.end) };
         if self.kernel.in_place() && !in_place {
-            match first {
-                Source::Input(i) => arena[to.clone()].copy_from_slice(examples.of_input(inputs[*i])),
-                Source::Arena(from) => arena.copy_within(examples.of(from), to.start),
-            }
+            let from = readable.get(first);
+            output.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             in_place = true;
         }
-        let (before, rest) = arena.split_at_mut(to.start);
-        let (output, behind) = rest.split_at_mut(to.len());
-        let readable = Readable { examples, inputs, before, behind, start: to.end };
         let input = if in_place { &[] } else { readable.get(first) };
         let others = Others { sources: others, readable };
         self.kernel.run(Call { batch: examples.count, input, others, output, scratch, threads });

@@ -165,6 +165,7 @@ fn seconds(candidate: &Candidate, layer: &Layer<'_>, weights: &Weights, threads:
         outputs: Vec::new(),
         output_areas: Vec::new(),
         steps: vec![step],
+        chains: Vec::new(),
         arena,
     };
     let inputs: Vec<&Tensor> = inputs.iter().collect();

@@ -18,6 +18,7 @@ use luminal::graph::Graph;
 use luminal::prelude::NodeIndex;
 use luminal::prelude::petgraph::Direction;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// A compiled training graph.
@@ -56,9 +57,10 @@ pub(crate) fn compile(
         values: HashMap::new(),
     };
     let (mut drafts, outputs) = steps.make()?;
-    let placed =
-        place(&mut drafts, &outputs, target).ok_or_else(|| error("the network", "its values are too large"))?;
-    let program = program(graph, target.isa, drafts, &outputs, placed);
+    let chains = chains(&drafts, target.isa);
+    let placed = place(&mut drafts, &outputs, &chains, target)
+        .ok_or_else(|| error("the network", "its values are too large"))?;
+    let program = program(graph, target.isa, drafts, &outputs, chains, placed);
     let saved = std::mem::take(&mut *state.memory.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let saved: usize = saved.values().map(Slot::len).sum();
     let running = std::mem::take(&mut *state.memory.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -286,6 +288,26 @@ impl Steps<'_> {
     }
 }
 
+/// Elements that a step of a chain reads and writes for a block, at most: what fits into most of a second-level cache.
+const CHAINED: usize = 3 << 16;
+
+/// Runs of steps that are done block by block, because what lies between them then stays in a cache.
+fn chains(drafts: &[Draft], isa: Isa) -> Vec<Range<usize>> {
+    let is_chained = |draft: &Draft| {
+        let elements = draft.inputs.iter().map(|source| source.elements).fold(draft.elements, usize::saturating_add);
+        draft.kernel.is_by_block() && elements.saturating_mul(isa.lanes()) <= CHAINED
+    };
+    let mut chains: Vec<Range<usize>> = Vec::new();
+    for (step, _) in drafts.iter().enumerate().filter(|(_, draft)| is_chained(draft)) {
+        match chains.last_mut() {
+            Some(chain) if chain.end == step => chain.end += 1,
+            _ => chains.push(step..step + 1),
+        }
+    }
+    chains.retain(|chain| chain.len() > 1);
+    chains
+}
+
 /// What a node reads: values, their shapes, and the names of parameters.
 type Read = (Vec<Source>, Vec<Shape>, Vec<String>);
 
@@ -318,7 +340,14 @@ fn description<'a>(
     })
 }
 
-fn program(graph: &TrainingGraph, isa: Isa, drafts: Vec<Draft>, outputs: &[usize], placed: Placed) -> Program {
+fn program(
+    graph: &TrainingGraph,
+    isa: Isa,
+    drafts: Vec<Draft>,
+    outputs: &[usize],
+    chains: Vec<Range<usize>>,
+    placed: Placed,
+) -> Program {
     let Placed { areas, arena, .. } = placed;
     let source = |source: &Source| match source.value {
         Value::Input(input) => program::Source::Input(input),
@@ -335,6 +364,7 @@ fn program(graph: &TrainingGraph, isa: Isa, drafts: Vec<Draft>, outputs: &[usize
         outputs: graph.layers.outputs.clone(),
         output_areas: outputs.iter().map(|&step| areas[step]).collect(),
         steps: steps.collect(),
+        chains,
         arena,
     }
 }

@@ -29,6 +29,10 @@ impl ElementWise {
 }
 
 impl Kernel for ElementWise {
+    fn is_by_block(&self) -> bool {
+        true
+    }
+
     fn in_place(&self) -> bool {
         true
     }

@@ -49,6 +49,11 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         0
     }
 
+    /// Whether a block of examples, as many as a vector has lanes, can be computed without the others, with the same result.
+    fn is_by_block(&self) -> bool {
+        false
+    }
+
     /// Computes the output. Never allocates.
     fn run(&self, call: Call<'_>);
 }
@@ -64,6 +69,10 @@ impl Kernel for Box<dyn Kernel> {
 
     fn may_overwrite(&self) -> usize {
         (**self).may_overwrite()
+    }
+
+    fn is_by_block(&self) -> bool {
+        (**self).is_by_block()
     }
 
     fn run(&self, call: Call<'_>) {

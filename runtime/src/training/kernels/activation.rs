@@ -50,6 +50,10 @@ impl Gradient {
 }
 
 impl Kernel for Gradient {
+    fn is_by_block(&self) -> bool {
+        true
+    }
+
     fn may_overwrite(&self) -> usize {
         1
     }

@@ -371,6 +371,10 @@ impl Part {
 }
 
 impl Kernel for Conv {
+    fn is_by_block(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, _: usize, threads: usize) -> usize {
         let patch = |part: &Part| if part.direct { 0 } else { part.patch.saturating_mul(self.inputs) };
         self.parts.iter().map(patch).max().unwrap_or(0).saturating_mul(threads)

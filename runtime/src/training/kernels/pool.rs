@@ -150,6 +150,10 @@ fn elements([d, h, w]: [Span; 3]) -> usize {
 }
 
 impl Kernel for Pool {
+    fn is_by_block(&self) -> bool {
+        true
+    }
+
     fn run(&self, call: Call<'_>) {
         let channels = self.windows.channels;
         let maps = call.batch / self.lanes * channels;
