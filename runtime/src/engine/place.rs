@@ -276,8 +276,11 @@ mod tests {
             let placed = place(&mut drafts(steps), &[4], chains, &Target::default()).unwrap();
             placed.areas.iter().map(|area| area.offset / 16).collect::<Vec<_>>()
         };
-        assert_eq!(places(&[]), [0, 1, 0, 0, 1]);
-        assert_eq!(places(&[1..4]), [1, 2, 0, 0, 1]);
+        let [first, _, third, ..] = places(&[])[..] else { panic!() };
+        assert_eq!(first, third, "memory is used again");
+        let [before, first, second, third, _] = places(&[1..4])[..] else { panic!() };
+        assert!(before != first && before != second && first != second, "but not in a chain");
+        assert_eq!(second, third, "what is overwritten is of the same block");
     }
 
     #[test]
