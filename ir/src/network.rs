@@ -207,6 +207,11 @@ impl Network {
         }
     }
 
+    /// The first output that inference has; the first of all where there is none.
+    pub fn main_output(&self) -> Option<&Output> {
+        self.outputs.iter().find(|output| !output.train_only).or(self.outputs.first())
+    }
+
     /// How many layers a member is made of.
     pub fn layers_in(&self, member: Member) -> usize {
         match member {

@@ -102,3 +102,21 @@ fn a_parameter_whose_gradient_overflows_is_named() {
     assert_eq!(session.parameter("fc.weight").unwrap(), [1.0], "nothing has moved");
     assert_eq!(session.gradient("fc.weight").unwrap(), [0.0]);
 }
+
+#[test]
+fn a_loss_without_a_name_is_of_the_first_output_of_inference() {
+    let mut network = NetworkBuilder::new("Auxiliary");
+    let x = network.input("x", &[1]).unwrap();
+    let main = network.layer("fc", DenseSpec { bias: false, ..DenseSpec::new(1, 1) }, &[&x]).unwrap();
+    let head = |n: &mut NetworkBuilder| {
+        let aux = n.layer("aux", DenseSpec { bias: false, ..DenseSpec::new(1, 1) }, &[&x])?;
+        n.output("aux", &aux)
+    };
+    network.train_only(head).unwrap();
+    network.output("y", &main).unwrap();
+    let mut session = session(&network.finish().unwrap());
+    let x = Tensor::new(&[1, 1], vec![2.0]).unwrap();
+    session.step(&[&x], &[], &StepSettings { rate: 0.25, ..StepSettings::default() }).unwrap();
+    assert_eq!(session.parameter("fc.weight").unwrap(), [0.5]);
+    assert_eq!(session.parameter("aux.weight").unwrap(), [1.0]);
+}

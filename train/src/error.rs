@@ -64,7 +64,7 @@ pub enum Error {
     /// Training that diverges.
     #[error(
         "{what} not finite in step {step} (epoch {epoch}); that begins in {place}; try a lower learning rate than {rate}, \
-         or clip the gradients{}", where_kept("the state before it", .kept.as_ref())
+         or clip the gradients{}", where_kept("the last good state", .kept.as_ref())
     )]
     NotFinite {
         /// What is not finite.

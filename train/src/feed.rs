@@ -256,8 +256,8 @@ impl Feed {
 
 /// An output or the value of a layer: its name, its shape, and whether inference has it as an output.
 fn value(network: &Network, name: Option<&str>) -> Result<(String, cnn_ir::Shape, bool), Error> {
-    let is_it = |output: &&cnn_ir::Output| name.is_none_or(|name| output.name == name);
-    if let Some(output) = network.outputs.iter().find(is_it) {
+    let named = |name: &str| network.outputs.iter().find(|output| output.name == name);
+    if let Some(output) = name.map_or_else(|| network.main_output(), named) {
         return Ok((output.name.clone(), network.shape(output.value).clone(), !output.train_only));
     }
     let name = name.unwrap_or_default();

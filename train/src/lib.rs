@@ -39,7 +39,7 @@
 //! - A run depends on the network, the data and the recipe alone: neither on the number of threads, nor on interruptions. A
 //!   run that is resumed from `last.safetensors`, also inside of an epoch, ends with the same bits as one that was not stopped.
 //! - A checkpoint is replaced at once. Whenever the process is killed, the file is whole and a state that existed.
-//! - A step whose loss or gradients are not finite changes nothing; the run ends with the step named and the state before it
+//! - A step whose loss or gradients are not finite changes nothing; the run ends with the step named and the last good state
 //!   kept.
 
 mod adapters;

@@ -13,7 +13,7 @@ use cnn_ir::Network;
 use cnn_recipe::{Curve, Mode};
 use cnn_runtime::training::{StepSettings, TrainingSession};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -247,6 +247,10 @@ impl<'a> Run<'a> {
     /// Replaces the checkpoint by the state after the last update.
     fn save(&mut self) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
+        // An update can overflow where loss and gradients did not; the state before it is worth more.
+        if let Some(place) = self.overflow() {
+            return Err(cnn_runtime::Error::NotFinite { what: "a parameter is", place }.into());
+        }
         // What the state says to be recorded must be there when the state is.
         if let Some(record) = &self.record {
             record.sync()?;
@@ -259,6 +263,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Where the state has a number that is not finite.
+    fn overflow(&self) -> Option<String> {
+        let has = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+        let parameter = self.session.parameters().find(|(_, values)| has(values));
+        let state = || self.session.slots().any(has).then(|| "the optimizer's state".to_owned());
+        parameter.map(|(parameter, _)| format!("`{}`", parameter.name)).or_else(state)
+    }
+
     /// Keeps the state after the last update when something went wrong after it, and says so where the error does.
     fn keep(&mut self, error: Error) -> Error {
         if matches!(error, Error::Write { .. }) {
@@ -267,7 +279,8 @@ impl<'a> Run<'a> {
         let buffers = std::mem::take(&mut self.buffers);
         let restored = buffers.iter().try_for_each(|(name, values)| self.session.set_parameter(name, values));
         let is_kept = restored.is_ok() && (self.is_saved || self.save().is_ok());
-        let kept: Option<PathBuf> = is_kept.then(|| self.folder.as_ref().map(RunFolder::last)).flatten();
+        let last = self.folder.as_ref().map(RunFolder::last);
+        let (kept, good) = (last.clone().filter(|_| is_kept), last.filter(|last| is_kept || last.exists()));
         let Progress { step, epoch, .. } = self.state.progress;
         match error {
             Error::Runtime(cnn_runtime::Error::NotFinite { what, place }) => Error::NotFinite {
@@ -276,7 +289,7 @@ impl<'a> Run<'a> {
                 epoch,
                 place,
                 rate: rate(&self.state.recipe, &self.state.progress),
-                kept,
+                kept: good,
             },
             Error::Observer { source, .. } => Error::Observer { source, step, kept },
             error => error,

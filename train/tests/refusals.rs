@@ -30,7 +30,7 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_state_before_it() {
         let error = trainer(&recipe(settings)).folder(run.clone()).run().unwrap_err();
         let text = error.to_string();
         let Error::NotFinite { step, kept: Some(kept), .. } = error else { panic!("{error}") };
-        assert!(text.contains(message) && text.contains("the state before it is kept in"), "{text}");
+        assert!(text.contains(message) && text.contains("the last good state is kept in"), "{text}");
         assert_eq!((kept, step > 0), (run.last(), true));
         // The same as of a run that ends before the step.
         let mut shorter = recipe(settings);
@@ -40,6 +40,22 @@ fn a_loss_that_is_not_finite_ends_the_run_with_the_state_before_it() {
         assert!(tensors(&run.last()) == tensors(&other.last()));
         assert_eq!(Checkpoint::open(run.last()).unwrap().progress().step, step);
     }
+}
+
+/// The first update makes what is no number of the parameters, the next step finds it.
+#[test]
+fn parameters_that_overflow_are_not_kept() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    let settings = recipe(&[("optimizer", "sgd"), ("rate", "1e39"), ("epochs", "2")]);
+    let start = |event: &Event<'_>| {
+        if let Event::Start(_) = event {
+            fs::write(run.last(), "an earlier state").unwrap();
+        }
+    };
+    let error = trainer(&settings).folder(run.clone()).observe(start).run().unwrap_err();
+    assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+    assert_eq!(fs::read(run.last()).unwrap(), b"an earlier state");
 }
 
 /// Data of which one example cannot be read.

@@ -278,7 +278,7 @@ mod tests {
         };
         let [first, _, third, ..] = places(&[])[..] else { panic!() };
         assert_eq!(first, third, "memory is used again");
-        let [before, first, second, third, _] = places(&[1..4])[..] else { panic!() };
+        let [before, first, second, third, _] = places(std::slice::from_ref(&(1..4)))[..] else { panic!() };
         assert!(before != first && before != second && first != second, "but not in a chain");
         assert_eq!(second, third, "what is overwritten is of the same block");
     }

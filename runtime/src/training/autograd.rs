@@ -95,7 +95,8 @@ impl TrainingGraph {
         }
         let mut pass =
             Autograd { trained: trained.iter().cloned().collect(), gradients: HashMap::new(), done: Vec::new() };
-        let losses = add_losses(&mut layers, &options.losses)?;
+        let main = network.main_output().map(|output| output.name.as_str());
+        let losses = add_losses(&mut layers, main, &options.losses)?;
         let wanted = options.gradients.iter().map(|name| {
             let value = value_of(&layers, name).ok_or_else(|| unknown_value(&layers, "find the gradient of", name));
             value.map(|(node, shape)| (name, node, shape))
@@ -160,14 +161,14 @@ fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>
 }
 
 /// Adds the losses and their targets; gives the values with the nodes that make their gradients.
-fn add_losses(layers: &mut LayerGraph, terms: &[LossTerm]) -> Result<Vec<(NodeIndex, NodeIndex)>, Error> {
+fn add_losses(
+    layers: &mut LayerGraph,
+    main: Option<&str>,
+    terms: &[LossTerm],
+) -> Result<Vec<(NodeIndex, NodeIndex)>, Error> {
     let mut losses = Vec::new();
     for (index, LossTerm { value, weight, loss }) in terms.iter().enumerate() {
-        let name = match (value, layers.outputs.first()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(port)) => port.name.clone(),
-            (None, None) => return Err(unknown_value(layers, "compute a loss of", "")),
-        };
+        let name = value.as_deref().or(main).unwrap_or_default().to_owned();
         let (node, shape) = value_of(layers, &name).ok_or_else(|| unknown_value(layers, "compute a loss of", &name))?;
         let op = LossOp { name: name.clone(), index, weight: *weight, shape: shape.clone(), loss: loss.clone() };
         let mut sources = vec![(node, batched(&shape))];

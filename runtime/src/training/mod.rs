@@ -80,7 +80,7 @@ pub trait Update: Debug + Send + Sync {
 /// A term of the sum of losses.
 #[derive(Debug, Clone)]
 pub struct LossTerm {
-    /// The output, or the layer, whose value the loss is of; none: the first output.
+    /// The output, or the layer, whose value the loss is of; none: the first that inference has, too.
     pub value: Option<String>,
     /// The factor.
     pub weight: f64,
