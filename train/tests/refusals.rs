@@ -48,7 +48,7 @@ fn parameters_that_overflow_are_not_kept() {
     let parent = tempfile::tempdir().unwrap();
     let run = new_run(parent.path());
     let settings = recipe(&[("optimizer", "sgd"), ("rate", "1e39"), ("epochs", "2")]);
-    let start = |event: &Event<'_>| {
+    let start = |event: Event<'_>| {
         if let Event::Start(_) = event {
             fs::write(run.last(), "an earlier state").unwrap();
         }
