@@ -251,7 +251,6 @@ steps! {
     nin: "nin.cnn", "Nin";
     googlenet: "googlenet.cnn", "GoogLeNet";
     resnet18: "resnet.cnn", "ResNet18";
-    #[ignore = "two minutes without optimisation"]
     resnet34_flat: "resnet_flat.cnn", "ResNet34Flat";
     densenet: "densenet.cnn", "DenseNet";
     mnist_convnet: "mnist_convnet.cnn", "MnistConvNet";
