@@ -3,7 +3,7 @@
 use super::Isa;
 use super::kernels::{Call, Kernel};
 use super::threads::{Shared, Threads};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, LINE};
 use crate::graph::Port;
 use crate::{Error, Tensor};
 use std::fmt;
@@ -129,7 +129,10 @@ impl<'a> Readable<'a> {
                     // SAFETY: the step writes to its output alone, and steps that run beside it to other examples.
                     unsafe { self.arena.part(range) }
                 }
-                _ => &[],
+                range => {
+                    debug_assert!(false, "{range:?} is in the output {:?}", self.output);
+                    &[]
+                }
             },
         }
     }
@@ -218,7 +221,9 @@ impl Program {
             // A kernel may keep small work to one thread.
             step.kernel.scratch(count, threads).max(step.kernel.scratch(count, 1))
         };
-        let of_block = |step: &Step| step.kernel.scratch(self.isa.lanes(), 1).saturating_mul(threads);
+        // Each worker's begins on a cache line.
+        let own = |step: &Step| step.kernel.scratch(self.isa.lanes(), 1).checked_next_multiple_of(LINE);
+        let of_block = |step: &Step| own(step).unwrap_or(usize::MAX).saturating_mul(threads);
         let of_chains = self.chains.iter().flat_map(|chain| &self.steps[chain.clone()]).map(of_block);
         self.steps.iter().map(needed).chain(of_chains).max().unwrap_or(0)
     }
@@ -246,7 +251,7 @@ impl Program {
                 next += 1;
                 continue;
             };
-            let (arena, own) = (Shared::new(arena), scratch.len() / threads.count());
+            let (arena, own) = (Shared::new(arena), scratch.len() / threads.count() / LINE * LINE);
             let scratch = Shared::new(scratch);
             threads.run(batch / lanes, |block, worker| {
                 let examples = Examples { batch, first: block * lanes, count: lanes };

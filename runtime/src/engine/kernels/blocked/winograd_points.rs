@@ -1,8 +1,8 @@
 //! The points of Winograd's convolutions, and what follows from them.
 //!
 //! F(m×m, 3×3) multiplies polynomials: it evaluates m + 2 inputs and 3 weights at m + 1 points and at infinity, multiplies
-//! there, and interpolates m outputs; of 5×5 weights, with the same points, m − 2. With the points 0, ±p₁, …, ±pₙ all three are sums over even and odd powers that a
-//! pair of points shares, so one algorithm over N = m/2 pairs serves every m.
+//! there, and interpolates m outputs; of 5×5 weights, with the same points, m − 2. With the points 0, ±p₁, …, ±pₙ all three
+//! are sums over even and odd powers that a pair of points shares, so one algorithm over N = m/2 pairs serves every m.
 
 /// The points of F(2·N), besides 0 and infinity.
 pub(crate) trait Points<const N: usize> {

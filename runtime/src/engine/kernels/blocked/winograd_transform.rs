@@ -1,7 +1,8 @@
 //! Winograd's transforms, over vectors of channels.
 //!
 //! A tile of the output, m×m pixels, is computed from a patch of the input, (m + 2)×(m + 2) pixels; with kernels of 5×5
-//! there are two pixels less of the output. Every function here walks over a range of tiles, which are numbered through: rows of tiles of an example, then the next example.
+//! there are two pixels less of the output. Every function here walks over a range of tiles, which are numbered through:
+//! rows of tiles of an example, then the next example.
 
 use super::interleave::{Rows, interleave};
 use super::winograd_points::{F2, F4, F6, Points};
