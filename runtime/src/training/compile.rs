@@ -2,7 +2,7 @@
 
 use super::autograd::{TrainingGraph, shape_of};
 use super::kernels::ends::{LossKernel, MAX_SLOTS, UpdateKernel};
-use super::kernels::{self, Memory, Running};
+use super::kernels::{self, Derivative, Memory, Running};
 use super::ops::{AllOp, GradientOp, LossOp, UpdateOp};
 use super::state::{Control, Slot, State};
 use crate::engine::drafts::{Draft, Source, Value, error};
@@ -11,7 +11,7 @@ use crate::engine::place::{Placed, place};
 use crate::engine::program::{self, Area, Program, Step};
 use crate::engine::select::Layer;
 use crate::engine::{Isa, Target};
-use crate::graph::{InputOp, LayerOp, ParameterOp, data_flow_order, op_at};
+use crate::graph::{Activation, InputOp, LayerOp, ParameterOp, data_flow_order, op_at};
 use crate::{Error, Weights};
 use cnn_ir::{Network, Op, Shape};
 use luminal::graph::Graph;
@@ -55,6 +55,7 @@ pub(crate) fn compile(
         state: &state,
         steps: Vec::new(),
         values: HashMap::new(),
+        joined: HashSet::new(),
     };
     let (mut drafts, outputs) = steps.make()?;
     let chains = chains(&drafts, target.isa);
@@ -147,6 +148,8 @@ struct Steps<'a> {
     state: &'a StateBuilder,
     steps: Vec<Draft>,
     values: HashMap<NodeIndex, Value>,
+    /// Gradients of activations that the step that makes what they read computes as well.
+    joined: HashSet<NodeIndex>,
 }
 
 impl Steps<'_> {
@@ -216,11 +219,26 @@ impl Steps<'_> {
             let (name, shape, elements) = (layer.path.clone(), layer.shape.clone(), layer.shape.elements());
             return Ok(Value::Step(self.push(name, shape, kernel, inputs, elements)));
         }
-        let (inputs, _, _) = self.sources(graph, node)?;
+        let (mut inputs, _, _) = self.sources(graph, node)?;
         if let Some(op) = op_at::<GradientOp>(graph, node) {
+            if self.joined.contains(&node)
+                && let Some(source) = inputs.first()
+            {
+                return Ok(source.value);
+            }
             let views: Vec<&[usize]> = op.inputs.iter().map(|shape| &**shape).collect();
             let layer = description(&op.layer, &views, &op.parameters, false, isa)?;
-            let kernel = kernels::gradient(&layer, op.of, self.memory)?;
+            let next = self.activation_behind(graph, node);
+            let derivative = next.map(|(_, op, _)| {
+                let shape: &[usize] = &op.layer.shape;
+                Derivative::new(&description(&op.layer, &[shape], &[], false, isa)?)
+            });
+            let mut derivative = derivative.transpose()?;
+            let kernel = kernels::gradient(&layer, op.of, &mut derivative, self.memory)?;
+            if let (Some((node, _, values)), None) = (next, derivative) {
+                self.joined.insert(node);
+                inputs.push(values);
+            }
             let name = format!("gradient of {}", op.layer.path);
             let elements = op.shape().map_or(0, Shape::elements);
             let shape = op.shape().unwrap_or(&op.layer.shape).clone();
@@ -253,6 +271,17 @@ impl Steps<'_> {
             }
             None => Err(error("the graph", "it has operators that training does not know")),
         }
+    }
+
+    /// The gradient of an activation that alone reads a step's value, with the activation's values.
+    fn activation_behind<'g>(&self, graph: &'g Graph, node: NodeIndex) -> Option<(NodeIndex, &'g GradientOp, Source)> {
+        let is_output = self.graph.layers.outputs.iter().any(|port| port.node == node);
+        let mut readers = graph.graph.neighbors_directed(node, Direction::Outgoing);
+        let (Some(reader), None, false) = (readers.next(), readers.next(), is_output) else { return None };
+        let op = op_at::<GradientOp>(graph, reader).filter(|op| Activation::from_op(&op.layer.op).is_some())?;
+        let values = graph.get_sources(reader).into_iter().map(|(source, ..)| source).find(|&source| source != node)?;
+        let (value, elements) = (*self.values.get(&values)?, op.layer.shape.elements());
+        Some((reader, op, Source { value, elements }))
     }
 
     /// A node's values with their shapes, and the names of its parameters.

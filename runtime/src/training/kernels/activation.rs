@@ -16,22 +16,19 @@ pub(crate) fn forward(layer: &Layer<'_>) -> Result<ElementWise, Error> {
     ElementWise::of(layer)
 }
 
-/// dy · f'(x), of the function's output or its input.
-pub(crate) struct Gradient {
+/// f'(x), of the function's output or its input.
+pub(crate) struct Derivative {
     activation: Activation,
-    code: GradientFn,
+    code: DerivativeFn,
     parameter: f32,
 }
 
-type GradientFn = unsafe fn(*const f32, &[f32], &mut [f32], f32);
+type DerivativeFn = unsafe fn(*const f32, &[f32], &mut [f32], f32);
 
-/// Elements of a block.
-const BLOCK: usize = 4096;
-
-impl Gradient {
+impl Derivative {
     pub fn new(layer: &Layer<'_>) -> Result<Self, Error> {
         let activation = Activation::from_op(layer.op).ok_or_else(|| layer.error("it is no activation"))?;
-        let (code, parameter): (GradientFn, f32) = match activation {
+        let (code, parameter): (DerivativeFn, f32) = match activation {
             Activation::Relu => (relu(layer.isa), 0.0),
             Activation::Sigmoid => (sigmoid(layer.isa), 0.0),
             Activation::Tanh => (tanh(layer.isa), 0.0),
@@ -46,6 +43,31 @@ impl Gradient {
             Activation::HardSwish => (hard_swish(layer.isa), 0.0),
         };
         Ok(Self { activation, code, parameter })
+    }
+
+    /// Multiplies a gradient by the derivatives at as many values, a multiple of the lanes.
+    pub fn apply(&self, gradient: &mut [f32], values: &[f32]) {
+        let values = &values[..gradient.len()];
+        // SAFETY: there are as many values; the code reads each element before it writes it; the instruction set was checked.
+        unsafe { (self.code)(gradient.as_ptr(), values, gradient, self.parameter) };
+    }
+}
+
+impl fmt::Display for Derivative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gradient of {}", self.activation.op())
+    }
+}
+
+/// dy · f'(x).
+pub(crate) struct Gradient(Derivative);
+
+/// Elements of a block.
+const BLOCK: usize = 4096;
+
+impl Gradient {
+    pub fn new(layer: &Layer<'_>) -> Result<Self, Error> {
+        Derivative::new(layer).map(Self)
     }
 }
 
@@ -63,15 +85,14 @@ impl Kernel for Gradient {
         let output = Shared::new(call.output);
         split(call.threads, elements.div_ceil(BLOCK), 4 * BLOCK, |blocks| {
             let range = blocks.start * BLOCK..elements.min(blocks.end * BLOCK);
-            // SAFETY: no other task has these blocks; the instruction set was checked. In place, what was in the output is
-            // the gradient, and the code reads each element before it writes it.
-            unsafe {
-                let to = output.part(range.clone());
-                let dy = match call.input.is_empty() {
-                    true => to.as_ptr(),
-                    false => call.input[range.clone()].as_ptr(),
-                };
-                (self.code)(dy, &values[range], to, self.parameter);
+            // SAFETY: no other task has these blocks.
+            let to = unsafe { output.part(range.clone()) };
+            match call.input.is_empty() {
+                true => self.0.apply(to, &values[range]),
+                // SAFETY: there are as many gradients as values; the instruction set was checked.
+                false => unsafe {
+                    (self.0.code)(call.input[range.clone()].as_ptr(), &values[range], to, self.0.parameter);
+                },
             }
         });
     }
@@ -79,7 +100,7 @@ impl Kernel for Gradient {
 
 impl fmt::Debug for Gradient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gradient of {}", self.activation.op())
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

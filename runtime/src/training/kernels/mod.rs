@@ -40,6 +40,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use activation::Derivative;
 pub(crate) use batch_norm::Running;
 
 type Made = Result<Box<dyn Kernel>, Error>;
@@ -104,26 +105,21 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
         Op::ConvTranspose2d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
         Op::ConvTranspose3d(spec) => Box::new(conv::Conv::transposed(spec, layer, memory)?),
         Op::Dense(spec) => Box::new(dense::Dense::new(spec, layer, memory)?),
-        Op::AvgPool1d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
-        Op::AvgPool2d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
-        Op::AvgPool3d(spec) => Box::new(pool::Pool::avg(spec, layer, false)?),
-        Op::MaxPool1d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
-        Op::MaxPool2d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
-        Op::MaxPool3d(spec) => Box::new(pool::Pool::max(spec, layer, false)?),
-        Op::AdaptiveAvgPool1d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
-        Op::AdaptiveAvgPool2d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
-        Op::AdaptiveAvgPool3d(spec) => Box::new(pool::Pool::adaptive_avg(spec, layer, false)?),
-        Op::AdaptiveMaxPool1d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
-        Op::AdaptiveMaxPool2d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
-        Op::AdaptiveMaxPool3d(spec) => Box::new(pool::Pool::adaptive_max(spec, layer, false)?),
-        Op::FractionalMaxPool2d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
-        Op::FractionalMaxPool3d(spec) => Box::new(pool::Pool::fractional_max(spec, layer, false)?),
+        Op::AvgPool1d(_) | Op::AvgPool2d(_) | Op::AvgPool3d(_) => Box::new(pool::Pool::new(layer, false)?),
+        Op::MaxPool1d(_) | Op::MaxPool2d(_) | Op::MaxPool3d(_) => Box::new(pool::Pool::new(layer, false)?),
+        Op::AdaptiveAvgPool1d(_) | Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool3d(_) => {
+            Box::new(pool::Pool::new(layer, false)?)
+        }
+        Op::AdaptiveMaxPool1d(_) | Op::AdaptiveMaxPool2d(_) | Op::AdaptiveMaxPool3d(_) => {
+            Box::new(pool::Pool::new(layer, false)?)
+        }
         Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
-            Box::new(pool::Pool::global_avg(layer, false)?)
+            Box::new(pool::Pool::new(layer, false)?)
         }
         Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_) => {
-            Box::new(pool::Pool::global_max(layer, false)?)
+            Box::new(pool::Pool::new(layer, false)?)
         }
+        Op::FractionalMaxPool2d(_) | Op::FractionalMaxPool3d(_) => Box::new(pool::Pool::new(layer, false)?),
         Op::Pad1d(spec) => Box::new(Separable::pad(spec, layer, false)?),
         Op::Pad2d(spec) => Box::new(Separable::pad(spec, layer, false)?),
         Op::Pad3d(spec) => Box::new(Separable::pad(spec, layer, false)?),
@@ -159,10 +155,11 @@ pub(crate) fn forward(layer: &Layer<'_>, memory: &Memory) -> Made {
 }
 
 /// The kernel of a layer's gradient. The layer is the one of the network: what is fused behind it has a gradient of its own.
+/// Some kernels go on through the activation that made the layer's input, and take its derivative.
 ///
 /// # Errors
 /// A layer that the kernels cannot take.
-pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
+pub(crate) fn gradient(layer: &Layer<'_>, of: Of, activation: &mut Option<Derivative>, memory: &Memory) -> Made {
     Ok(match (layer.op, of) {
         (Op::Conv1d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
         (Op::Conv2d(spec), Of::Input(_)) => conv::input_gradient(spec, layer, memory)?,
@@ -178,26 +175,21 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (Op::ConvTranspose3d(spec), _) => Box::new(conv::WeightGradient::transposed(spec, layer, memory)?),
         (Op::Dense(spec), Of::Input(_)) => Box::new(dense::Dense::input_gradient(spec, layer, memory)?),
         (Op::Dense(spec), _) => Box::new(dense::WeightGradient::new(spec, layer, memory)),
-        (Op::AvgPool1d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
-        (Op::AvgPool2d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
-        (Op::AvgPool3d(spec), _) => Box::new(pool::Pool::avg(spec, layer, true)?),
-        (Op::MaxPool1d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
-        (Op::MaxPool2d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
-        (Op::MaxPool3d(spec), _) => Box::new(pool::Pool::max(spec, layer, true)?),
-        (Op::AdaptiveAvgPool1d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
-        (Op::AdaptiveAvgPool2d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
-        (Op::AdaptiveAvgPool3d(spec), _) => Box::new(pool::Pool::adaptive_avg(spec, layer, true)?),
-        (Op::AdaptiveMaxPool1d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
-        (Op::AdaptiveMaxPool2d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
-        (Op::AdaptiveMaxPool3d(spec), _) => Box::new(pool::Pool::adaptive_max(spec, layer, true)?),
-        (Op::FractionalMaxPool2d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
-        (Op::FractionalMaxPool3d(spec), _) => Box::new(pool::Pool::fractional_max(spec, layer, true)?),
+        (Op::AvgPool1d(_) | Op::AvgPool2d(_) | Op::AvgPool3d(_), _) => pool_gradient(layer, activation)?,
+        (Op::MaxPool1d(_) | Op::MaxPool2d(_) | Op::MaxPool3d(_), _) => pool_gradient(layer, activation)?,
+        (Op::AdaptiveAvgPool1d(_) | Op::AdaptiveAvgPool2d(_) | Op::AdaptiveAvgPool3d(_), _) => {
+            pool_gradient(layer, activation)?
+        }
+        (Op::AdaptiveMaxPool1d(_) | Op::AdaptiveMaxPool2d(_) | Op::AdaptiveMaxPool3d(_), _) => {
+            pool_gradient(layer, activation)?
+        }
         (Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_), _) => {
-            Box::new(pool::Pool::global_avg(layer, true)?)
+            pool_gradient(layer, activation)?
         }
         (Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_), _) => {
-            Box::new(pool::Pool::global_max(layer, true)?)
+            pool_gradient(layer, activation)?
         }
+        (Op::FractionalMaxPool2d(_) | Op::FractionalMaxPool3d(_), _) => pool_gradient(layer, activation)?,
         (Op::Pad1d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
         (Op::Pad2d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
         (Op::Pad3d(spec), _) => Box::new(Separable::pad(spec, layer, true)?),
@@ -226,6 +218,10 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, memory: &Memory) -> Made {
         (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
         (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
     })
+}
+
+fn pool_gradient(layer: &Layer<'_>, activation: &mut Option<Derivative>) -> Made {
+    Ok(Box::new(pool::Pool::new(layer, true)?.through(activation.take())))
 }
 
 /// Cuts `0..total` into parts of at most `most`.

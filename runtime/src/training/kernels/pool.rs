@@ -1,13 +1,16 @@
 //! Means and maxima of windows, and their gradients.
 
+use super::activation::Derivative;
 use super::windows::{Span, Spans, Windows};
 use crate::Error;
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
 use crate::engine::simd::{Simd, per_isa};
 use crate::engine::threads::Shared;
+use cnn_ir::Op;
 use cnn_ir::ops::{AdaptiveAvgPoolSpec, AdaptiveMaxPoolSpec, AvgPoolSpec, FractionalMaxPoolSpec, MaxPoolSpec};
 use std::fmt;
+use std::ops::Range;
 
 /// Pooling over windows, or its gradient.
 pub(crate) struct Pool {
@@ -18,6 +21,10 @@ pub(crate) struct Pool {
     factors: Vec<f32>,
     /// Whether the gradient has elements that are in no window.
     has_gaps: bool,
+    /// Whether a row of windows completes rows of the gradient.
+    is_by_row: bool,
+    /// What the gradient goes through next.
+    derivative: Option<Derivative>,
     code: PoolFn,
     lanes: usize,
 }
@@ -30,6 +37,9 @@ struct Map<'a> {
     spans: &'a Spans,
     factors: &'a [f32],
     has_gaps: bool,
+    is_by_row: bool,
+    /// What the gradient is multiplied by, at these values.
+    derivative: Option<(&'a Derivative, &'a [f32])>,
     /// What is pooled, or the gradient of the result.
     from: &'a [f32],
     /// What was pooled, and the result; for gradients of maxima alone.
@@ -39,7 +49,34 @@ struct Map<'a> {
 }
 
 impl Pool {
-    pub fn avg<const D: usize, const S: usize>(
+    /// The layer itself or its gradient.
+    pub fn new(layer: &Layer<'_>, is_gradient: bool) -> Result<Self, Error> {
+        match layer.op {
+            Op::AvgPool1d(spec) => Self::avg(spec, layer, is_gradient),
+            Op::AvgPool2d(spec) => Self::avg(spec, layer, is_gradient),
+            Op::AvgPool3d(spec) => Self::avg(spec, layer, is_gradient),
+            Op::MaxPool1d(spec) => Self::max(spec, layer, is_gradient),
+            Op::MaxPool2d(spec) => Self::max(spec, layer, is_gradient),
+            Op::MaxPool3d(spec) => Self::max(spec, layer, is_gradient),
+            Op::AdaptiveAvgPool1d(spec) => Self::adaptive_avg(spec, layer, is_gradient),
+            Op::AdaptiveAvgPool2d(spec) => Self::adaptive_avg(spec, layer, is_gradient),
+            Op::AdaptiveAvgPool3d(spec) => Self::adaptive_avg(spec, layer, is_gradient),
+            Op::AdaptiveMaxPool1d(spec) => Self::adaptive_max(spec, layer, is_gradient),
+            Op::AdaptiveMaxPool2d(spec) => Self::adaptive_max(spec, layer, is_gradient),
+            Op::AdaptiveMaxPool3d(spec) => Self::adaptive_max(spec, layer, is_gradient),
+            Op::FractionalMaxPool2d(spec) => Self::fractional_max(spec, layer, is_gradient),
+            Op::FractionalMaxPool3d(spec) => Self::fractional_max(spec, layer, is_gradient),
+            Op::GlobalAvgPool1d(_) | Op::GlobalAvgPool2d(_) | Op::GlobalAvgPool3d(_) => {
+                Ok(Self::mean("global_avg_pool", Windows::whole(layer)?, elements, layer, is_gradient))
+            }
+            Op::GlobalMaxPool1d(_) | Op::GlobalMaxPool2d(_) | Op::GlobalMaxPool3d(_) => {
+                Ok(Self::largest("global_max_pool", Windows::whole(layer)?, layer, is_gradient))
+            }
+            _ => Err(layer.error("it is no pooling")),
+        }
+    }
+
+    fn avg<const D: usize, const S: usize>(
         spec: &AvgPoolSpec<D, S>,
         layer: &Layer<'_>,
         is_gradient: bool,
@@ -53,7 +90,7 @@ impl Pool {
         Ok(Self::mean("avg_pool", windows, divisor, layer, is_gradient))
     }
 
-    pub fn adaptive_avg<const D: usize>(
+    fn adaptive_avg<const D: usize>(
         spec: &AdaptiveAvgPoolSpec<D>,
         layer: &Layer<'_>,
         is_gradient: bool,
@@ -62,11 +99,7 @@ impl Pool {
         Ok(Self::mean("adaptive_avg_pool", windows, elements, layer, is_gradient))
     }
 
-    pub fn global_avg(layer: &Layer<'_>, is_gradient: bool) -> Result<Self, Error> {
-        Ok(Self::mean("global_avg_pool", Windows::whole(layer)?, elements, layer, is_gradient))
-    }
-
-    pub fn max<const D: usize, const S: usize>(
+    fn max<const D: usize, const S: usize>(
         spec: &MaxPoolSpec<D, S>,
         layer: &Layer<'_>,
         is_gradient: bool,
@@ -75,7 +108,7 @@ impl Pool {
         Ok(Self::largest("max_pool", windows, layer, is_gradient))
     }
 
-    pub fn adaptive_max<const D: usize>(
+    fn adaptive_max<const D: usize>(
         spec: &AdaptiveMaxPoolSpec<D>,
         layer: &Layer<'_>,
         is_gradient: bool,
@@ -84,11 +117,7 @@ impl Pool {
         Ok(Self::largest("adaptive_max_pool", windows, layer, is_gradient))
     }
 
-    pub fn global_max(layer: &Layer<'_>, is_gradient: bool) -> Result<Self, Error> {
-        Ok(Self::largest("global_max_pool", Windows::whole(layer)?, layer, is_gradient))
-    }
-
-    pub fn fractional_max<const D: usize>(
+    fn fractional_max<const D: usize>(
         spec: &FractionalMaxPoolSpec<D>,
         layer: &Layer<'_>,
         is_gradient: bool,
@@ -140,7 +169,14 @@ impl Pool {
         is_gradient: bool,
     ) -> Self {
         let has_gaps = !windows.cover();
-        Self { name, is_gradient, windows, factors, has_gaps, code, lanes: layer.isa.lanes() }
+        let is_by_row = !has_gaps && windows.are_apart();
+        let (derivative, lanes) = (None, layer.isa.lanes());
+        Self { name, is_gradient, windows, factors, has_gaps, is_by_row, derivative, code, lanes }
+    }
+
+    /// The gradient that goes through an activation before the pooling, too; the activation's values are the last input.
+    pub fn through(self, derivative: Option<Derivative>) -> Self {
+        Self { derivative, ..self }
     }
 }
 
@@ -160,6 +196,8 @@ impl Kernel for Pool {
         let [large, small] = self.windows.elements().map(|elements| elements * self.lanes);
         let (from, to) = if self.is_gradient { (small, large) } else { (large, small) };
         let [x, y] = [0, 1].map(|i| if i < call.others.len() { call.others.get(i) } else { &[] });
+        let derivative =
+            self.derivative.as_ref().map(|derivative| (derivative, call.others.get(call.others.len() - 1)));
         let output = Shared::new(call.output);
         call.threads.for_work(maps * large).run(maps, |map, _| {
             let part = |size: usize| map * size..(map + 1) * size;
@@ -170,6 +208,8 @@ impl Kernel for Pool {
                     spans: self.windows.of(map % channels),
                     factors: &self.factors,
                     has_gaps: self.has_gaps,
+                    is_by_row: self.is_by_row,
+                    derivative: derivative.map(|(derivative, values)| (derivative, &values[part(large)])),
                     from: &call.input[part(from)],
                     x: x.get(part(large)).unwrap_or(&[]),
                     y: y.get(part(small)).unwrap_or(&[]),
@@ -182,14 +222,44 @@ impl Kernel for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.name, if self.is_gradient { " gradient" } else { "" })
+        write!(f, "{}{}", self.name, if self.is_gradient { " gradient" } else { "" })?;
+        self.derivative.as_ref().map_or(Ok(()), |derivative| write!(f, " + {derivative}"))
     }
 }
 
-/// Calls `$each` with every place's number and its window.
+impl Map<'_> {
+    /// Puts the rows of the gradient that a row of windows completes through the derivative, while they are in the first cache.
+    #[inline(always)]
+    fn finish_rows(&mut self, [d, h]: [Span; 2], lanes: usize) {
+        let [_, height, width] = self.input;
+        if self.is_by_row && self.derivative.is_some() {
+            for slice in d.start..d.start + d.count {
+                let row = |h: usize| (slice * height + h) * width * lanes;
+                self.finish(row(h.start)..row(h.start + h.count));
+            }
+        }
+    }
+
+    /// Puts the whole gradient through the derivative where that was not done by rows.
+    #[inline(always)]
+    fn finish_all(&mut self) {
+        if !self.is_by_row {
+            self.finish(0..self.to.len());
+        }
+    }
+
+    fn finish(&mut self, elements: Range<usize>) {
+        if let Some((derivative, values)) = self.derivative {
+            derivative.apply(&mut self.to[elements.clone()], &values[elements]);
+        }
+    }
+}
+
+/// Calls `$each` with every place's number and its window, and `$end` behind each row of them.
 macro_rules! each_place {
-    ($map:ident, $place:ident, $window:ident => $each:block) => {
-        let [depths, rows, columns] = [&$map.spans[0][..], &$map.spans[1][..], &$map.spans[2][..]];
+    ($map:ident, $place:ident, $window:ident => $each:block $row:ident => $end:block) => {
+        let spans = $map.spans;
+        let [depths, rows, columns] = [&spans[0][..], &spans[1][..], &spans[2][..]];
         let ($place, mut d) = (&mut 0usize, 0);
         while d < depths.len() {
             let mut h = 0;
@@ -200,6 +270,8 @@ macro_rules! each_place {
                     $each * $place += 1;
                     w += 1;
                 }
+                let $row = [depths[d], rows[h]];
+                $end
                 h += 1;
             }
             d += 1;
@@ -245,12 +317,12 @@ unsafe fn mean_body<S: Simd, const K: usize>(map: Map<'_>) {
                 row = S::splat(0.0);
             });
             sum.mul(S::splat(map.factors[*place])).store(map.to.as_mut_ptr().add(*place * S::LANES));
-        });
+        } _row => {});
     }
 }
 
 #[inline(always)]
-unsafe fn spread_body<S: Simd, const K: usize, const APART: bool>(map: Map<'_>) {
+unsafe fn spread_body<S: Simd, const K: usize, const APART: bool>(mut map: Map<'_>) {
     if !APART || map.has_gaps {
         map.to.fill(0.0);
     }
@@ -262,7 +334,8 @@ unsafe fn spread_body<S: Simd, const K: usize, const APART: bool>(map: Map<'_>) 
                 let to = map.to.as_mut_ptr().add(at);
                 if APART { share.store(to) } else { S::load(to).add(share).store(to) }
             } {});
-        });
+        } row => { map.finish_rows(row, S::LANES); });
+        map.finish_all();
     }
 }
 
@@ -274,13 +347,13 @@ unsafe fn largest_body<S: Simd, const K: usize>(map: Map<'_>) {
             let mut most = S::splat(f32::NEG_INFINITY);
             each_element!(map, window, at => { most = most.max_or_nan(S::load(map.from.as_ptr().add(at))); } {});
             most.store(map.to.as_mut_ptr().add(*place * S::LANES));
-        });
+        } _row => {});
     }
 }
 
 /// The gradient goes to the first of the largest, as in PyTorch.
 #[inline(always)]
-unsafe fn to_largest_body<S: Simd, const K: usize, const APART: bool>(map: Map<'_>) {
+unsafe fn to_largest_body<S: Simd, const K: usize, const APART: bool>(mut map: Map<'_>) {
     if !APART || map.has_gaps {
         map.to.fill(0.0);
     }
@@ -297,7 +370,8 @@ unsafe fn to_largest_body<S: Simd, const K: usize, const APART: bool>(map: Map<'
                 left = value.select_less(most, left, zero);
                 if APART { share.store(to) } else { S::load(to).add(share).store(to) }
             } {});
-        });
+        } row => { map.finish_rows(row, S::LANES); });
+        map.finish_all();
     }
 }
 

@@ -5,7 +5,7 @@
 use super::super::state::Slot;
 use super::conv_weights::add_bias;
 use super::taps::Geometry;
-use super::tile::{cut, tile_sizes};
+use super::tile::{MOST, cut, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, add_lanes, weight_tile_of};
 use super::winograd::{POINTS, taps_of, tile_outputs};
 use super::{Memory, chunks};
@@ -26,7 +26,7 @@ const TILES: usize = 64;
 const ELEMENTS: usize = 1 << 22;
 
 /// Tiles that one thread transforms at once, and the elements that they and the sums may become: a second-level cache.
-const FEW_TILES: usize = 8;
+const FEW_TILES: usize = 10;
 const OWN: usize = 1 << 18;
 
 /// Parts of the batch for threads. Sums are cut by it, so it must not depend on them.
@@ -62,6 +62,9 @@ struct Plan {
     y_point: usize,
     /// Elements of a part's sum: a vector where there are several parts.
     width: usize,
+    /// Outputs and inputs of tiles at most, and the code of those of each size.
+    tile: [usize; 2],
+    code: [[WeightTileFn; MOST]; MOST],
 }
 
 impl WinogradWeights {
@@ -105,7 +108,18 @@ impl WinogradWeights {
         let parts = if is_own { PARTS.min(all.div_ceil(tiles.max(1))).max(1) } else { 1 };
         let [x_point, y_point] = [self.inputs, self.outputs].map(|channels| (channels * tiles + 1) * lanes);
         let width = if parts > 1 { lanes } else { 1 };
-        Plan { parts, tiles, input: POINTS * x_point, gradient: POINTS * y_point, sums, x_point, y_point, width }
+        Plan {
+            parts,
+            tiles,
+            input: POINTS * x_point,
+            gradient: POINTS * y_point,
+            sums,
+            x_point,
+            y_point,
+            width,
+            tile: tile_sizes(self.isa, self.outputs, self.inputs),
+            code: std::array::from_fn(|o| std::array::from_fn(|j| weight_tile_of(self.isa, o + 1, j + 1))),
+        }
     }
 
     /// Adds what some tiles contribute to the sums at all points.
@@ -141,9 +155,7 @@ impl WinogradWeights {
                 unsafe { to_points(&transform) };
             }
         });
-        let [o, j] = tile_sizes(self.isa, self.outputs, self.inputs);
-        let code: [[WeightTileFn; 6]; 6] =
-            std::array::from_fn(|o| std::array::from_fn(|j| weight_tile_of(self.isa, o + 1, j + 1)));
+        let [o, j] = plan.tile;
         threads.run(POINTS, |point, _| {
             // The transforms are done, and only read; each point has its own sums.
             let x = to.x.as_ptr().wrapping_add(point * plan.x_point);
@@ -167,7 +179,7 @@ impl WinogradWeights {
                         keeps_lanes: plan.width > 1,
                     };
                     // SAFETY: the channels and tiles exist; the instruction set was checked.
-                    unsafe { code[outputs.len() - 1][inputs.len() - 1](&tile) };
+                    unsafe { plan.code[outputs.len() - 1][inputs.len() - 1](&tile) };
                 }
             }
         });
@@ -199,7 +211,6 @@ impl Kernel for WinogradWeights {
             let (y, rest) = rest.split_at_mut(workers * gradient);
             let of_part = plan.sums * plan.width;
             let (apart, whole) = rest.split_at_mut(parts * of_part);
-            apart.fill(0.0);
             let (x, y, apart) = (Shared::new(x), Shared::new(y), Shared::new(apart));
             let own = if parts > 1 { Threads::alone() } else { call.threads };
             let add = |part: usize, worker: usize| {
@@ -211,6 +222,8 @@ impl Kernel for WinogradWeights {
                         sums: Shared::new(apart.part(part * of_part..(part + 1) * of_part)),
                     }
                 };
+                // SAFETY: as above.
+                unsafe { apart.part(part * of_part..(part + 1) * of_part) }.fill(0.0);
                 let (first, end) = (part * all / parts, (part + 1) * all / parts);
                 for tiles in chunks(end - first, plan.tiles) {
                     self.add(first + tiles.start..first + tiles.end, &plan, values, &to, own);
