@@ -3,7 +3,7 @@
 use super::autograd::{TrainingGraph, shape_of};
 use super::kernels::ends::{LossKernel, MAX_SLOTS, UpdateKernel};
 use super::kernels::{self, Derivative, Memory, Running};
-use super::ops::{AllOp, GradientOp, LossOp, UpdateOp};
+use super::ops::{AllOp, GradientOp, LossOp, Of, UpdateOp};
 use super::state::{Control, Slot, State};
 use crate::engine::drafts::{Draft, Source, Value, error};
 use crate::engine::kernels::Kernel;
@@ -55,7 +55,7 @@ pub(crate) fn compile(
         state: &state,
         steps: Vec::new(),
         values: HashMap::new(),
-        joined: HashSet::new(),
+        joined: HashMap::new(),
     };
     let (mut drafts, outputs) = steps.make()?;
     let chains = chains(&drafts, target.isa);
@@ -148,8 +148,8 @@ struct Steps<'a> {
     state: &'a StateBuilder,
     steps: Vec<Draft>,
     values: HashMap<NodeIndex, Value>,
-    /// Gradients of activations that the step that makes what they read computes as well.
-    joined: HashSet<NodeIndex>,
+    /// Gradients that the step of another computes as well.
+    joined: HashMap<NodeIndex, Value>,
 }
 
 impl Steps<'_> {
@@ -219,31 +219,10 @@ impl Steps<'_> {
             let (name, shape, elements) = (layer.path.clone(), layer.shape.clone(), layer.shape.elements());
             return Ok(Value::Step(self.push(name, shape, kernel, inputs, elements)));
         }
-        let (mut inputs, _, _) = self.sources(graph, node)?;
         if let Some(op) = op_at::<GradientOp>(graph, node) {
-            if self.joined.contains(&node)
-                && let Some(source) = inputs.first()
-            {
-                return Ok(source.value);
-            }
-            let views: Vec<&[usize]> = op.inputs.iter().map(|shape| &**shape).collect();
-            let layer = description(&op.layer, &views, &op.parameters, false, isa)?;
-            let next = self.activation_behind(graph, node);
-            let derivative = next.map(|(_, op, _)| {
-                let shape: &[usize] = &op.layer.shape;
-                Derivative::new(&description(&op.layer, &[shape], &[], false, isa)?)
-            });
-            let mut derivative = derivative.transpose()?;
-            let kernel = kernels::gradient(&layer, op.of, &mut derivative, self.memory)?;
-            if let (Some((node, _, values)), None) = (next, derivative) {
-                self.joined.insert(node);
-                inputs.push(values);
-            }
-            let name = format!("gradient of {}", op.layer.path);
-            let elements = op.shape().map_or(0, Shape::elements);
-            let shape = op.shape().unwrap_or(&op.layer.shape).clone();
-            return Ok(Value::Step(self.push(name, shape, kernel, inputs, elements)));
+            return self.gradient(graph, node, op);
         }
+        let (inputs, _, _) = self.sources(graph, node)?;
         if let Some(op) = op_at::<LossOp>(graph, node) {
             let kernel = Box::new(LossKernel::new(op, &self.memory.control, isa));
             let elements = op.shape.elements();
@@ -271,6 +250,56 @@ impl Steps<'_> {
             }
             None => Err(error("the graph", "it has operators that training does not know")),
         }
+    }
+
+    /// The step of a layer's gradient.
+    fn gradient(&mut self, graph: &Graph, node: NodeIndex, op: &GradientOp) -> Result<Value, Error> {
+        if let Some(&value) = self.joined.get(&node) {
+            return Ok(value);
+        }
+        let (isa, name) = (self.target.isa, format!("gradient of {}", op.layer.path));
+        let views: Vec<&[usize]> = op.inputs.iter().map(|shape| &**shape).collect();
+        let layer = description(&op.layer, &views, &op.parameters, false, isa)?;
+        if let Some((other, reader)) = self.sibling(graph, node, op)
+            && let Some(kernel) = kernels::gradients(&layer, self.memory)?
+            && let Some(shape) = op.inputs.first()
+        {
+            let (inputs, _, _) = self.sources(graph, reader)?;
+            let value = Value::Step(self.push(name, shape.clone(), kernel, inputs, shape.elements()));
+            self.joined.insert(other, value);
+            return Ok(value);
+        }
+        let (mut inputs, _, _) = self.sources(graph, node)?;
+        let next = self.activation_behind(graph, node);
+        let derivative = next.map(|(_, op, _)| {
+            let shape: &[usize] = &op.layer.shape;
+            Derivative::new(&description(&op.layer, &[shape], &[], false, isa)?)
+        });
+        let mut derivative = derivative.transpose()?;
+        let kernel = kernels::gradient(&layer, op.of, &mut derivative, self.memory)?;
+        let joined = next.filter(|_| derivative.is_none());
+        inputs.extend(joined.map(|(_, _, values)| values));
+        let elements = op.shape().map_or(0, Shape::elements);
+        let shape = op.shape().unwrap_or(&op.layer.shape).clone();
+        let value = Value::Step(self.push(name, shape, kernel, inputs, elements));
+        self.joined.extend(joined.map(|(node, ..)| (node, value)));
+        Ok(value)
+    }
+
+    /// The other of a layer's two gradients, that of its value or that of its parameters; and which of the two is the latter,
+    /// whose sources are those of both.
+    fn sibling(&self, graph: &Graph, node: NodeIndex, op: &GradientOp) -> Option<(NodeIndex, NodeIndex)> {
+        let of = match op.of {
+            Of::Input(0) => Of::Parameters,
+            Of::Parameters => Of::Input(0),
+            _ => return None,
+        };
+        let (dy, _, _) = *graph.get_sources(node).first()?;
+        let mut readers = graph.graph.neighbors_directed(dy, Direction::Outgoing);
+        let other = readers.find(|&reader| {
+            op_at::<GradientOp>(graph, reader).is_some_and(|other| other.of == of && other.layer.path == op.layer.path)
+        })?;
+        Some((other, if of == Of::Parameters { other } else { node }))
     }
 
     /// The gradient of an activation that alone reads a step's value, with the activation's values.

@@ -19,7 +19,7 @@ use cnn_ir::ops::{ConvSpec, ConvTransposeSpec, PadMode};
 use std::fmt;
 use std::ops::Range;
 
-pub(crate) use super::conv_weights::{WeightGradient, weight_gradient};
+pub(crate) use super::conv_weights::{WeightGradient, gradients, weight_gradient};
 
 /// Elements of the copied rows that a task works on: about half of a second-level cache.
 const PATCH: usize = 1 << 17;

@@ -5,7 +5,7 @@ use super::conv::check;
 use super::taps::{Class, Geometry};
 use super::tile::{cut, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, channel_sum, weight_tile_of};
-use super::winograd_weights::WinogradWeights;
+use super::winograd_gradients::WinogradGradients;
 use super::{Memory, chunks};
 use crate::Error;
 use crate::engine::kernels::{Call, Kernel};
@@ -53,10 +53,22 @@ pub(crate) fn weight_gradient<const D: usize, const S: usize>(
 ) -> Result<Box<dyn Kernel>, Error> {
     check(spec, layer)?;
     let geometry = Geometry::new(spec, layer)?;
-    if let Some(winograd) = WinogradWeights::of(&geometry, layer, memory) {
+    if let Some(winograd) = WinogradGradients::of(&geometry, layer, memory) {
         return Ok(Box::new(winograd));
     }
     Ok(Box::new(WeightGradient::of("conv weight gradient", geometry, false, layer, memory)))
+}
+
+/// The kernel of both gradients of a convolution, where one for them is faster.
+pub(crate) fn gradients<const D: usize, const S: usize>(
+    spec: &ConvSpec<D, S>,
+    layer: &Layer<'_>,
+    memory: &Memory,
+) -> Result<Option<Box<dyn Kernel>>, Error> {
+    check(spec, layer)?;
+    let winograd = WinogradGradients::of(&Geometry::new(spec, layer)?, layer, memory);
+    let both = winograd.and_then(|winograd| winograd.with_input(layer, memory));
+    Ok(both.map(|both| Box::new(both) as Box<dyn Kernel>))
 }
 
 impl WeightGradient {

@@ -26,7 +26,8 @@ mod tile;
 mod weight_tile;
 mod windows;
 mod winograd;
-mod winograd_weights;
+mod winograd_gradients;
+mod winograd_transforms;
 
 use super::ops::Of;
 use super::state::{Control, Slot, State};
@@ -218,6 +219,18 @@ pub(crate) fn gradient(layer: &Layer<'_>, of: Of, activation: &mut Option<Deriva
         (op, _) if crate::graph::Activation::from_op(op).is_some() => Box::new(activation::Gradient::new(layer)?),
         (op, _) => return Err(layer.error(&format!("there is no gradient kernel for {}", op.name()))),
     })
+}
+
+/// The kernel of both gradients of a layer, where one kernel for them is faster than two: it reads the gradient of the layer's
+/// output and the layer's value, and makes the gradient of that value.
+///
+/// # Errors
+/// A layer that the kernels cannot take.
+pub(crate) fn gradients(layer: &Layer<'_>, memory: &Memory) -> Result<Option<Box<dyn Kernel>>, Error> {
+    match layer.op {
+        Op::Conv2d(spec) => conv::gradients(spec, layer, memory),
+        _ => Ok(None),
+    }
 }
 
 fn pool_gradient(layer: &Layer<'_>, activation: &mut Option<Derivative>) -> Made {

@@ -7,17 +7,14 @@
 use super::super::state::Slot;
 use super::taps::Geometry;
 use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
+use super::winograd_transforms::{Weights, transform_3, transform_5};
 use super::{Memory, chunks};
 use crate::Error;
 use crate::engine::kernels::activation::Epilogue;
-use crate::engine::kernels::blocked::winograd_points::F4;
-use crate::engine::kernels::blocked::winograd_transform::{
-    Grid, InputTiles, MapTransforms, OutputTiles, PATCH, evaluate_taps,
-};
+use crate::engine::kernels::blocked::winograd_transform::{Grid, InputTiles, MapTransforms, OutputTiles, PATCH};
 use crate::engine::kernels::split::split;
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
-use crate::engine::simd::{MAX_LANES, Simd, per_isa};
 use crate::engine::threads::Shared;
 use crate::engine::{Isa, Threads};
 use std::fmt;
@@ -184,6 +181,7 @@ impl Winograd {
                 w_input: self.w_input,
                 inputs: self.inputs,
                 is_turned: self.is_turned,
+                is_undivided: false,
                 // Each task writes the rows of its output.
                 to: to.as_ptr().wrapping_add(output * self.inputs),
                 point: self.outputs * self.inputs,
@@ -366,84 +364,5 @@ impl Kernel for Winograd {
 impl fmt::Debug for Winograd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.epilogue.name(self.name, f)
-    }
-}
-
-/// The weights of one output channel.
-struct Weights<'a> {
-    from: &'a [f32],
-    w_input: usize,
-    inputs: usize,
-    is_turned: bool,
-    /// Where those of the first point go, and from one point to the next.
-    to: *mut f32,
-    point: usize,
-}
-
-per_isa!(fn transform_3(weights: &Weights<'_>) = transform_3_body);
-per_isa!(fn transform_5(weights: &Weights<'_>) = transform_5_body);
-
-#[inline(always)]
-unsafe fn transform_3_body<S: Simd>(weights: &Weights<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { transform_body::<S, 3>(weights) }
-}
-
-#[inline(always)]
-unsafe fn transform_5_body<S: Simd>(weights: &Weights<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { transform_body::<S, 5>(weights) }
-}
-
-/// # Safety
-/// The CPU has the vector's instruction set; there is room for all inputs at every point.
-#[inline(always)]
-unsafe fn transform_body<S: Simd, const T: usize>(weights: &Weights<'_>) {
-    let mut first = 0;
-    while first < weights.inputs {
-        let count = S::LANES.min(weights.inputs - first);
-        let mut taps = [0.0f32; 25 * MAX_LANES];
-        for lane in 0..count {
-            let kernel = &weights.from[(first + lane) * weights.w_input..][..T * T];
-            for tap in 0..T * T {
-                taps[tap * S::LANES + lane] = kernel[if weights.is_turned { T * T - 1 - tap } else { tap }];
-            }
-        }
-        // SAFETY: the caller keeps the conditions.
-        unsafe {
-            let mut columns = [[S::splat(0.0); T]; PATCH];
-            let mut x = 0;
-            while x < T {
-                let mut column = [S::splat(0.0); T];
-                let mut y = 0;
-                while y < T {
-                    column[y] = S::load(taps.as_ptr().add((T * y + x) * S::LANES));
-                    y += 1;
-                }
-                let column = evaluate_taps::<S, F4, 2, T, PATCH>(column);
-                y = 0;
-                while y < PATCH {
-                    columns[y][x] = column[y];
-                    y += 1;
-                }
-                x += 1;
-            }
-            let mut y = 0;
-            while y < PATCH {
-                let row = evaluate_taps::<S, F4, 2, T, PATCH>(columns[y]);
-                let mut x = 0;
-                while x < PATCH {
-                    let to = weights.to.add((y * PATCH + x) * weights.point + first);
-                    if count == S::LANES {
-                        row[x].store(to)
-                    } else {
-                        row[x].store_first(to, count)
-                    }
-                    x += 1;
-                }
-                y += 1;
-            }
-        }
-        first += S::LANES;
     }
 }

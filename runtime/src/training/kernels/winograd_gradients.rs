@@ -1,21 +1,22 @@
-//! The gradient of the weights of convolutions of 3×3 and 5×5 taps by about a third of the multiplications: Winograd's algorithm
-//! for three outputs of four taps or five of two, the taps being the output's gradient. It has the points of the forward
-//! direction, and so its input's transform.
+//! The gradients of convolutions of 3×3 and 5×5 taps by about a third of the multiplications.
+//!
+//! That of the weights is Winograd's algorithm for three outputs of four taps or five of two, the taps being the output's
+//! gradient. It has the points of the forward direction, and so its input's transform. That of the input is the transpose of the
+//! forward direction, with the same transform of the output's gradient; so for few channels both are made at once.
 
 use super::super::state::Slot;
 use super::conv_weights::add_bias;
 use super::taps::Geometry;
-use super::tile::{MOST, cut, tile_sizes};
+use super::tile::{MOST, Tile, TileFn, cut, tile_of, tile_sizes};
 use super::weight_tile::{WeightTile, WeightTileFn, add_lanes, weight_tile_of};
 use super::winograd::{POINTS, taps_of, tile_outputs};
-use super::{Memory, chunks};
-use crate::engine::kernels::blocked::winograd_points::F4;
-use crate::engine::kernels::blocked::winograd_transform::{
-    Grid, InputTiles, MapTransforms, PATCH, evaluate_taps, interpolate,
+use super::winograd_transforms::{
+    GradientTiles, PatchTiles, Weights, gradient_2, gradient_4, patches, taps_3, taps_5, transform_3, transform_5,
 };
+use super::{Memory, chunks};
+use crate::engine::kernels::blocked::winograd_transform::{Grid, InputTiles, MapTransforms};
 use crate::engine::kernels::{Call, Kernel};
 use crate::engine::select::Layer;
-use crate::engine::simd::{MAX_LANES, Simd, per_isa};
 use crate::engine::threads::Shared;
 use crate::engine::{Isa, Threads};
 use std::fmt;
@@ -36,7 +37,7 @@ const PARTS: usize = 8;
 const MIN_PLACES: usize = 36;
 
 /// Sums over places and examples of the output's gradient times the input, for every weight.
-pub(crate) struct WinogradWeights {
+pub(crate) struct WinogradGradients {
     inputs: usize,
     outputs: usize,
     /// Taps of the kernel along an axis.
@@ -44,6 +45,8 @@ pub(crate) struct WinogradWeights {
     grid: Grid,
     weight: Option<Slot>,
     bias: Option<Slot>,
+    /// The weights' values, where the input's gradient is made, too.
+    values: Option<Slot>,
     transforms: MapTransforms,
     isa: Isa,
 }
@@ -62,12 +65,17 @@ struct Plan {
     y_point: usize,
     /// Elements of a part's sum: a vector where there are several parts.
     width: usize,
+    /// Elements of the transformed weights.
+    weights: usize,
+    /// Tiles and inputs of products at most, and the code of those of each size.
+    products: [usize; 2],
+    product: [[TileFn; MOST]; MOST],
     /// Outputs and inputs of tiles at most, and the code of those of each size.
     tile: [usize; 2],
     code: [[WeightTileFn; MOST]; MOST],
 }
 
-impl WinogradWeights {
+impl WinogradGradients {
     /// `None` where it would not be faster.
     pub fn of(geometry: &Geometry, layer: &Layer<'_>, memory: &Memory) -> Option<Self> {
         let output = [geometry.places[1], geometry.places[2]];
@@ -90,22 +98,62 @@ impl WinogradWeights {
             grid,
             weight: memory.gradient(layer, "weight"),
             bias: memory.gradient(layer, "bias"),
+            values: None,
             transforms: MapTransforms::of(taps, layer.isa)?,
             isa: layer.isa,
         })
     }
 
-    fn tiles(&self, batch: usize) -> usize {
-        batch / self.isa.lanes() * self.grid.tiles.iter().product::<usize>()
+    /// The same with the input's gradient as its output; `None` where one apart is not slower.
+    pub fn with_input(self, layer: &Layer<'_>, memory: &Memory) -> Option<Self> {
+        let values = memory.value(layer, "weight").ok()?;
+        let has_weights = self.weight.is_some() && values.len() == self.inputs * self.outputs * self.taps * self.taps;
+        (has_weights && self.is_own()).then_some(Self { values: Some(values), ..self })
     }
 
-    fn plan(&self, all: usize) -> Plan {
-        let lanes = self.isa.lanes();
-        let of_tile = POINTS * (self.inputs + self.outputs) * lanes;
+    /// Tiles of a block of examples.
+    fn tiles(&self) -> usize {
+        self.grid.tiles.iter().product()
+    }
+
+    /// Elements of what a tile becomes.
+    fn of_tile(&self) -> usize {
+        POINTS * (self.inputs + self.outputs) * self.isa.lanes()
+    }
+
+    /// Whether each thread can do tiles of its own.
+    fn is_own(&self) -> bool {
+        FEW_TILES * self.of_tile() + POINTS * self.inputs * self.outputs * self.isa.lanes() <= OWN
+    }
+
+    /// The weights' values at all points: `[point][input][output]`.
+    fn transform_weights(&self, values: &Slot, to: &Shared<'_>) {
+        // SAFETY: nobody writes parameters while this kernel runs.
+        let weight = unsafe { values.get() };
+        let (code, taps) = if self.taps == 3 { (transform_3(self.isa), 9) } else { (transform_5(self.isa), 25) };
+        for input in 0..self.inputs {
+            let part = Weights {
+                from: &weight[input * taps..],
+                w_input: self.inputs * taps,
+                inputs: self.outputs,
+                is_turned: false,
+                is_undivided: true,
+                to: to.as_ptr().wrapping_add(input * self.outputs),
+                point: self.inputs * self.outputs,
+            };
+            // SAFETY: the weights of the input exist, and its rows at all points; the instruction set was checked.
+            unsafe { code(&part) };
+        }
+    }
+
+    fn plan(&self, batch: usize) -> Plan {
+        let (lanes, is_own) = (self.isa.lanes(), self.is_own());
+        let (blocks, all) = (batch / lanes, batch / lanes * self.tiles());
+        let tiles = all.min(if is_own { FEW_TILES } else { (ELEMENTS / self.of_tile()).clamp(4, TILES) });
+        // Patches of the input's gradient overlap, so a block of it is one part's alone.
+        let most = if self.values.is_some() { blocks } else { all.div_ceil(tiles.max(1)) };
+        let parts = if is_own { PARTS.min(most).max(1) } else { 1 };
         let sums = POINTS * self.inputs * self.outputs;
-        let is_own = FEW_TILES * of_tile + sums * lanes <= OWN;
-        let tiles = all.min(if is_own { FEW_TILES } else { (ELEMENTS / of_tile).clamp(4, TILES) });
-        let parts = if is_own { PARTS.min(all.div_ceil(tiles.max(1))).max(1) } else { 1 };
         let [x_point, y_point] = [self.inputs, self.outputs].map(|channels| (channels * tiles + 1) * lanes);
         let width = if parts > 1 { lanes } else { 1 };
         Plan {
@@ -117,6 +165,9 @@ impl WinogradWeights {
             x_point,
             y_point,
             width,
+            weights: if self.values.is_some() { sums } else { 0 },
+            products: tile_sizes(self.isa, tiles, self.inputs),
+            product: std::array::from_fn(|p| std::array::from_fn(|o| tile_of(self.isa, p + 1, o + 1))),
             tile: tile_sizes(self.isa, self.outputs, self.inputs),
             code: std::array::from_fn(|o| std::array::from_fn(|j| weight_tile_of(self.isa, o + 1, j + 1))),
         }
@@ -183,6 +234,62 @@ impl WinogradWeights {
                 }
             }
         });
+        if let Some((weights, output)) = to.input {
+            self.add_to_input(tiles, plan, weights, output, to, threads);
+        }
+    }
+
+    /// Adds what some tiles contribute to the input's gradient. The products take the place of the transformed input.
+    fn add_to_input(
+        &self,
+        tiles: Range<usize>,
+        plan: &Plan,
+        weights: &[f32],
+        output: &Shared<'_>,
+        to: &Transformed<'_>,
+        threads: &Threads,
+    ) {
+        let (lanes, count) = (self.isa.lanes(), tiles.len());
+        threads.run(POINTS, |point, _| {
+            let products = to.x.as_ptr().wrapping_add(point * plan.x_point);
+            for inputs in cut(self.inputs, plan.products[1]) {
+                for tiles in cut(count, plan.products[0]) {
+                    let row = (point * self.inputs + inputs.start) * self.outputs;
+                    let tile = Tile {
+                        channels: self.outputs,
+                        x: to.y.as_ptr().wrapping_add(point * plan.y_point + tiles.start * lanes),
+                        x_channel: count * lanes,
+                        x_place: lanes,
+                        taps: &[0, 0],
+                        tap_count: 1,
+                        w: weights[row..].as_ptr(),
+                        w_channel: 1,
+                        w_output: self.outputs,
+                        bias: std::ptr::null(),
+                        y: products.wrapping_add((inputs.start * count + tiles.start) * lanes),
+                        y_output: count * lanes,
+                        y_place: lanes,
+                    };
+                    // SAFETY: the tiles and channels exist; the instruction set was checked.
+                    unsafe { plan.product[tiles.len() - 1][inputs.len() - 1](&tile) };
+                }
+            }
+        });
+        threads.run(self.inputs, |channel, _| {
+            let patches_of = PatchTiles {
+                grid: &self.grid,
+                channel,
+                first: tiles.start,
+                count,
+                outputs: tile_outputs(self.taps),
+                from: to.x.as_ptr().wrapping_add(channel * count * lanes),
+                point: plan.x_point,
+                to: output.as_ptr(),
+            };
+            // SAFETY: the tiles' blocks of the output are this part's alone, and their channel this task's; the instruction set
+            // was checked.
+            unsafe { patches(self.isa)(&patches_of) };
+        });
     }
 }
 
@@ -191,23 +298,30 @@ struct Transformed<'a> {
     x: Shared<'a>,
     y: Shared<'a>,
     sums: Shared<'a>,
+    /// The transformed weights and the input's gradient, where that is made.
+    input: Option<(&'a [f32], &'a Shared<'a>)>,
 }
 
-impl Kernel for WinogradWeights {
+impl Kernel for WinogradGradients {
     fn scratch(&self, batch: usize, threads: usize) -> usize {
-        let Plan { parts, input, gradient, sums, width, .. } = self.plan(self.tiles(batch));
+        let Plan { parts, input, gradient, sums, width, weights, .. } = self.plan(batch);
         let workers = if parts > 1 { threads } else { 1 };
         let transforms = workers.saturating_mul(input.saturating_add(gradient));
-        transforms.saturating_add((1 + parts * width).saturating_mul(sums))
+        transforms.saturating_add((1 + parts * width).saturating_mul(sums)).saturating_add(weights)
     }
 
     fn run(&self, call: Call<'_>) {
-        let (lanes, all) = (self.isa.lanes(), self.tiles(call.batch));
+        let (lanes, all) = (self.isa.lanes(), call.batch / self.isa.lanes() * self.tiles());
         if let Some(weight) = &self.weight {
-            let (plan, values) = (self.plan(all), [call.others.get(0), call.input]);
+            let (plan, values) = (self.plan(call.batch), [call.others.get(0), call.input]);
             let Plan { parts, input, gradient, .. } = plan;
             let workers = if parts > 1 { call.threads.count() } else { 1 };
-            let (x, rest) = call.scratch.split_at_mut(workers * input);
+            let (weights, rest) = call.scratch.split_at_mut(plan.weights);
+            if let Some(values) = &self.values {
+                self.transform_weights(values, &Shared::new(weights));
+            }
+            let (of_block, output) = (call.output.len() / (call.batch / lanes).max(1), Shared::new(call.output));
+            let (x, rest) = rest.split_at_mut(workers * input);
             let (y, rest) = rest.split_at_mut(workers * gradient);
             let of_part = plan.sums * plan.width;
             let (apart, whole) = rest.split_at_mut(parts * of_part);
@@ -220,11 +334,19 @@ impl Kernel for WinogradWeights {
                         x: Shared::new(x.part(worker * input..(worker + 1) * input)),
                         y: Shared::new(y.part(worker * gradient..(worker + 1) * gradient)),
                         sums: Shared::new(apart.part(part * of_part..(part + 1) * of_part)),
+                        input: self.values.is_some().then_some((&*weights, &output)),
                     }
                 };
                 // SAFETY: as above.
                 unsafe { apart.part(part * of_part..(part + 1) * of_part) }.fill(0.0);
-                let (first, end) = (part * all / parts, (part + 1) * all / parts);
+                let (mut first, mut end) = (part * all / parts, (part + 1) * all / parts);
+                if self.values.is_some() {
+                    let blocks = all / self.tiles();
+                    let own = part * blocks / parts..(part + 1) * blocks / parts;
+                    (first, end) = (own.start * self.tiles(), own.end * self.tiles());
+                    // SAFETY: each part has blocks of its own.
+                    unsafe { output.part(own.start * of_block..own.end * of_block) }.fill(0.0);
+                }
                 for tiles in chunks(end - first, plan.tiles) {
                     self.add(first + tiles.start..first + tiles.end, &plan, values, &to, own);
                 }
@@ -260,156 +382,8 @@ impl Kernel for WinogradWeights {
     }
 }
 
-impl fmt::Debug for WinogradWeights {
+impl fmt::Debug for WinogradGradients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("conv_winograd weight gradient")
-    }
-}
-
-/// Tiles of the output's gradient in one channel.
-struct GradientTiles<'a> {
-    grid: &'a Grid,
-    gradient: *const f32,
-    channel: usize,
-    first: usize,
-    count: usize,
-    /// Where the first tile's vector at point 0, 0 goes; those of the next tiles follow it.
-    to: *mut f32,
-    /// From one point to the next.
-    point: usize,
-}
-
-per_isa!(fn gradient_4(tiles: &GradientTiles<'_>) = gradient_4_body);
-per_isa!(fn gradient_2(tiles: &GradientTiles<'_>) = gradient_2_body);
-
-#[inline(always)]
-unsafe fn gradient_4_body<S: Simd>(tiles: &GradientTiles<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { gradient_body::<S, 4>(tiles) }
-}
-
-#[inline(always)]
-unsafe fn gradient_2_body<S: Simd>(tiles: &GradientTiles<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { gradient_body::<S, 2>(tiles) }
-}
-
-/// What stands behind the last place.
-static ZEROS: [f32; MAX_LANES] = [0.0; MAX_LANES];
-
-/// # Safety
-/// The CPU has the vector's instruction set; the gradient holds the tiles' blocks, and there is room for every point.
-#[inline(always)]
-unsafe fn gradient_body<S: Simd, const M: usize>(t: &GradientTiles<'_>) {
-    let ([height, width], [tile_rows, columns]) = (t.grid.output, t.grid.tiles);
-    // SAFETY: the caller keeps the conditions.
-    unsafe {
-        let mut tile = 0;
-        while tile < t.count {
-            let number = t.first + tile;
-            let (block, row, column) =
-                (number / (tile_rows * columns), number / columns % tile_rows * M, number % columns * M);
-            let map = t.gradient.add((block * t.grid.out_blocks + t.channel) * height * width * S::LANES);
-            let mut rows = [[S::splat(0.0); PATCH]; M];
-            let mut y = 0;
-            while y < M {
-                let mut places = [S::splat(0.0); M];
-                let mut x = 0;
-                while x < M {
-                    let exists = row + y < height && column + x < width;
-                    let at = map.wrapping_add(((row + y) * width + column + x) * S::LANES);
-                    places[x] = S::load(if exists { at } else { ZEROS.as_ptr() });
-                    x += 1;
-                }
-                rows[y] = evaluate_taps::<S, F4, 2, M, PATCH>(places);
-                y += 1;
-            }
-            let mut x = 0;
-            while x < PATCH {
-                let mut column = [S::splat(0.0); M];
-                let mut y = 0;
-                while y < M {
-                    column[y] = rows[y][x];
-                    y += 1;
-                }
-                let column = evaluate_taps::<S, F4, 2, M, PATCH>(column);
-                y = 0;
-                while y < PATCH {
-                    column[y].store(t.to.add((y * PATCH + x) * t.point + tile * S::LANES));
-                    y += 1;
-                }
-                x += 1;
-            }
-            tile += 1;
-        }
-    }
-}
-
-per_isa!(fn taps_3(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_3_body);
-per_isa!(fn taps_5(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_5_body);
-
-#[inline(always)]
-unsafe fn taps_3_body<S: Simd>(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { taps_body::<S, 3>(sums, point, inputs, to) }
-}
-
-#[inline(always)]
-unsafe fn taps_5_body<S: Simd>(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { taps_body::<S, 5>(sums, point, inputs, to) }
-}
-
-/// Adds what an output channel's sums at all points make of its weights.
-///
-/// # Safety
-/// The CPU has the vector's instruction set; the sums of all inputs are valid, `point` from one point to the next.
-#[inline(always)]
-unsafe fn taps_body<S: Simd, const T: usize>(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) {
-    let mut first = 0;
-    while first < inputs {
-        let count = S::LANES.min(inputs - first);
-        let mut values = [0.0f32; 25 * MAX_LANES];
-        // SAFETY: the caller keeps the conditions.
-        unsafe {
-            let load = |number: usize| {
-                let from = sums.add(number * point + first);
-                if count == S::LANES { S::load(from) } else { S::load_first(from, count) }
-            };
-            let mut rows = [[S::splat(0.0); T]; PATCH];
-            let mut y = 0;
-            while y < PATCH {
-                let mut row = [S::splat(0.0); PATCH];
-                let mut x = 0;
-                while x < PATCH {
-                    row[x] = load(y * PATCH + x);
-                    x += 1;
-                }
-                rows[y] = interpolate::<S, F4, 2, T, PATCH>(row);
-                y += 1;
-            }
-            let mut x = 0;
-            while x < T {
-                let mut column = [S::splat(0.0); PATCH];
-                let mut y = 0;
-                while y < PATCH {
-                    column[y] = rows[y][x];
-                    y += 1;
-                }
-                let column = interpolate::<S, F4, 2, T, PATCH>(column);
-                y = 0;
-                while y < T {
-                    column[y].store(values.as_mut_ptr().add((T * y + x) * S::LANES));
-                    y += 1;
-                }
-                x += 1;
-            }
-        }
-        for lane in 0..count {
-            for tap in 0..T * T {
-                to[(first + lane) * T * T + tap] += values[tap * S::LANES + lane];
-            }
-        }
-        first += S::LANES;
+        f.write_str(if self.values.is_some() { "conv_winograd gradients" } else { "conv_winograd weight gradient" })
     }
 }
