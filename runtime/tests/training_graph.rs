@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cnn_ir::ops::{AddSpec, BatchNormSpec, DenseSpec};
-use cnn_ir::{Builder, Network, NetworkBuilder, Shape};
+use cnn_ir::ops::{
+    AddSpec, AvgPool2dSpec, AvgPool3dSpec, BatchNormSpec, DenseSpec, GlobalAvgPool2dSpec, HardSwishSpec, MaxPool1dSpec,
+    MaxPool2dSpec, ReluSpec, SigmoidSpec, SiluSpec,
+};
+use cnn_ir::{Builder, Network, NetworkBuilder, Op, Shape};
 use cnn_runtime::training::{Loss, LossTerm, StepSettings, TrainingOptions, TrainingSession, Update};
-use cnn_runtime::{Tensor, Weights};
+use cnn_runtime::{CompileOptions, Isa, Tensor, Weights};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,6 +24,21 @@ impl Loss for Sum {
     fn value_and_gradient(&self, x: &[f32], _: &[usize], _: &[f32], dx: &mut [f32]) -> Result<f64, String> {
         dx.fill(1.0);
         Ok(x.iter().map(|&x| f64::from(x)).sum())
+    }
+}
+
+/// The sum of the squares of all elements.
+#[derive(Debug)]
+struct Squares;
+
+impl Loss for Squares {
+    fn target_shape(&self, _: &Shape) -> Option<Vec<usize>> {
+        None
+    }
+
+    fn value_and_gradient(&self, x: &[f32], _: &[usize], _: &[f32], dx: &mut [f32]) -> Result<f64, String> {
+        dx.iter_mut().zip(x).for_each(|(dx, x)| *dx = 2.0 * x);
+        Ok(x.iter().map(|&x| f64::from(x * x)).sum())
     }
 }
 
@@ -86,6 +104,59 @@ fn gradients_between_layers_are_not_kept_until_the_update() {
     let (batch, map) = (32, 32 * 8 * 32 * 32 * size_of::<f32>());
     // Each norm's input, which its gradient reads, and few maps besides.
     assert!((NORMS * map..(NORMS + 6) * map).contains(&session.bytes(batch)), "{} maps", session.bytes(batch) / map);
+}
+
+/// The steps of a training session with these wanted gradients, and the gradient of `x`.
+fn steps_and_gradient(network: &Network, wanted: &[&str], isa: Isa, threads: usize) -> (String, Vec<f32>) {
+    let weights = Weights::from_tensors([]).unwrap();
+    let options = TrainingOptions {
+        losses: vec![LossTerm { value: None, weight: 1.0, loss: Arc::new(Squares) }],
+        gradients: wanted.iter().map(|name| (*name).to_owned()).collect(),
+        compile: CompileOptions { isa: Some(isa), threads: Some(threads), ..CompileOptions::default() },
+        ..TrainingOptions::default()
+    };
+    let mut session = TrainingSession::new(network, &weights, &options).unwrap();
+    let shape = [&[20], &*network.inputs[0].shape].concat();
+    let elements = shape.iter().product::<usize>();
+    let x = Tensor::new(&shape, (0..elements).map(|i| (i * 31 % 101) as f32 / 30.0 - 1.5).collect()).unwrap();
+    session.step(&[&x], &[], &StepSettings { updates: false, ..StepSettings::default() }).unwrap();
+    (session.program_text(), session.output("gradient of x").unwrap().data().to_vec())
+}
+
+/// Windows that lie side by side, that overlap, and that leave gaps; functions of their output and of their input.
+#[test]
+fn the_gradient_of_a_pool_goes_on_through_the_activation_before_it() {
+    let pools: [(Op, &[usize]); 8] = [
+        (AvgPool2dSpec::new([2, 2], [2, 2]).into(), &[3, 6, 8]),
+        (MaxPool2dSpec::new([2, 2], [2, 2]).into(), &[3, 6, 8]),
+        (MaxPool2dSpec::new([2, 2], [2, 2]).into(), &[3, 7, 9]),
+        (MaxPool2dSpec::new([3, 3], [2, 2]).into(), &[2, 7, 7]),
+        (AvgPool2dSpec::new([2, 1], [3, 2]).into(), &[2, 6, 8]),
+        (AvgPool3dSpec::new([2, 2, 3], [2, 2, 3]).into(), &[2, 4, 4, 6]),
+        (MaxPool1dSpec::new([3], [3]).into(), &[4, 9]),
+        (GlobalAvgPool2dSpec::new().into(), &[3, 5, 4]),
+    ];
+    let activations: [Op; 4] =
+        [SigmoidSpec::new().into(), ReluSpec::new().into(), SiluSpec::new().into(), HardSwishSpec::new().into()];
+    for (pool, shape) in &pools {
+        for activation in &activations {
+            let mut network = NetworkBuilder::new("Pooled");
+            let x = network.input("x", shape).unwrap();
+            let inner = network.layer("act", activation.clone(), &[&x]).unwrap();
+            let y = network.layer("pool", pool.clone(), &[&inner]).unwrap();
+            network.output("y", &y).unwrap();
+            let network = network.finish().unwrap();
+            for (isa, threads) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 2)]) {
+                let (steps, together) = steps_and_gradient(&network, &["x"], isa, threads);
+                assert!(steps.contains("gradient + gradient of"), "{steps}");
+                // A wanted value has to be there.
+                let (steps, apart) = steps_and_gradient(&network, &["x", "act"], isa, threads);
+                assert!(!steps.contains("gradient + gradient of"), "{steps}");
+                assert_eq!(together, apart, "{} behind {} on {isa}", pool.name(), activation.name());
+                assert!(together.iter().any(|gradient| *gradient != 0.0));
+            }
+        }
+    }
 }
 
 #[test]
