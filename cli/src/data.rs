@@ -53,6 +53,12 @@ impl Data {
         self.skip_bad
     }
 
+    /// The same data, named so that they are found from any folder.
+    pub fn absolute(self) -> Self {
+        let whole = |path: PathBuf| path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path);
+        Self { folder: self.folder.map(whole), ..self }
+    }
+
     /// Reads `NAME` or `NAME("FOLDER", skip_bad = true)`, where folders are seen from the one of the file that says so.
     pub fn from_setting(text: &str, beside: &Path) -> Result<Self, String> {
         let form = "it is written like `fashion_mnist` or `folder(\"photos\", skip_bad = true)`";
@@ -118,7 +124,7 @@ impl Data {
                     (Some(_), Part::Train) => path.join("train"),
                 };
                 let options = FolderOptions { skip_bad: self.skip_bad };
-                let pictures = Folder::open(&path, &options).map_err(Failure::new)?;
+                let pictures = Folder::open(&path, &options).map_err(|error| bad_picture(&error, self.skip_bad))?;
                 for bad in pictures.bad() {
                     terminal::say(format_args!("left out: {}", bad.error));
                 }
@@ -136,6 +142,16 @@ impl Data {
         };
         let tests = TESTS.iter().map(|name| folder.join(name));
         tests.filter(|_| has_classes(&folder.join("train"))).find(|test| has_classes(test))
+    }
+}
+
+/// What is wrong with a folder, and how to do without a picture of it.
+fn bad_picture(error: &cnn_data::Error, is_skipped: bool) -> Failure {
+    match error {
+        cnn_data::Error::File { path, .. } if path.is_file() && !is_skipped => {
+            Failure::Message(format!("{error}; or leave such pictures out with `--skip-bad`"))
+        }
+        _ => Failure::new(error),
     }
 }
 

@@ -187,7 +187,7 @@ fn check(dataset: &dyn Dataset, options: &LoaderOptions) -> Result<(), Error> {
     let LoaderOptions { batch_size, drop_last, start, workers, .. } = *options;
     let len = dataset.len();
     if len == 0 {
-        return Err(Error::option("the number of examples", 0, "there must be at least one"));
+        return Err(Error::array("the dataset has no examples", "give it at least one"));
     }
     if batch_size == 0 {
         return Err(Error::option("the batch size", batch_size, "it is at least 1"));

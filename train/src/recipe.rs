@@ -227,7 +227,11 @@ impl Recipe {
         if let Some(split) = self.validation
             && !(split > 0.0 && split < 1.0)
         {
-            return Err(Error::setting("validation", split, "it is more than 0 and less than 1"));
+            return Err(Error::setting(
+                "validation",
+                split,
+                "it is the share of the examples that is held back, such as 0.1, and 0 is none",
+            ));
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! `cnn train`
 
+mod bar;
 mod display;
 mod end;
 mod job;
 mod keep;
 
 use crate::args::{MessageFormat, Train};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::{Failure, INTERRUPTED, warn};
 use crate::terminal;
 use cnn_train::{Ended, Event, Outcome, Stop, Trainer};
 use display::Display;
@@ -17,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Trains a network, or goes on with a run.
 pub fn run(args: &Train, format: MessageFormat) -> Result<(), Failure> {
     let job = Job::new(args, format)?;
+    if let Some(warning) = job.idle_outputs() {
+        warn(&warning, format);
+    }
     let trained = train(&job);
     if trained.is_err() && job.checkpoint.is_none() {
         // A run that has not begun leaves an empty folder, which would keep its name from the next one.
