@@ -92,8 +92,12 @@ impl Data {
     fn new(name: &str, folder: Option<PathBuf>, skip_bad: bool, form: impl Fn(&str) -> String) -> Result<Self, String> {
         let plain = name.replace('-', "_").to_ascii_lowercase();
         let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == plain) else {
-            let names: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
-            return Err(format!("there are no data `{name}`; there are {}", names.join(", ")));
+            let names = KINDS.iter().map(|(known, _)| *known);
+            let hint = match cnn_dsl::nearest(&plain, names.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            return Err(format!("there are no data `{name}`; {hint}"));
         };
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_none() && *kind != Kind::FashionMnist {
@@ -124,7 +128,7 @@ impl Data {
                     (Some(_), Part::Train) => path.join("train"),
                 };
                 let options = FolderOptions { skip_bad: self.skip_bad };
-                let pictures = Folder::open(&path, &options).map_err(|error| bad_picture(&error, self.skip_bad))?;
+                let pictures = Folder::open(&path, &options).map_err(|error| failure(&error, self.skip_bad))?;
                 for bad in pictures.bad() {
                     terminal::say(format_args!("left out: {}", bad.error));
                 }
@@ -145,8 +149,8 @@ impl Data {
     }
 }
 
-/// What is wrong with a folder, and how to do without a picture of it.
-fn bad_picture(error: &cnn_data::Error, is_skipped: bool) -> Failure {
+/// What is wrong with data, and how to do without a picture of a folder.
+pub fn failure(error: &cnn_data::Error, is_skipped: bool) -> Failure {
     match error {
         cnn_data::Error::File { path, .. } if path.is_file() && !is_skipped => {
             Failure::Message(format!("{error}; or leave such pictures out with `--skip-bad`"))
@@ -190,6 +194,7 @@ mod tests {
     #[test]
     fn what_is_no_name_of_data_says_what_is() {
         for (text, message) in [
+            ("fashionmnist", "there are no data `fashionmnist`; did you mean `fashion_mnist`?"),
             ("imagenet", "there are no data `imagenet`; there are fashion_mnist, mnist,"),
             ("mnist", "`mnist` needs a folder: `mnist:FOLDER`"),
             ("folder:", "`folder` needs a folder"),

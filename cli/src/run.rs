@@ -49,7 +49,7 @@ impl RunConfig {
     pub fn validation(&self) -> Result<Arc<dyn Dataset>, Failure> {
         match self.held_back()? {
             Some(held_back) => Ok(held_back),
-            None => self.source.data()?.open(Part::Test),
+            None => self.source.open(Part::Test),
         }
     }
 
@@ -57,11 +57,19 @@ impl RunConfig {
     pub fn held_back(&self) -> Result<Option<Arc<dyn Dataset>>, Failure> {
         let share = self.recipe.validation.filter(|_| !self.source.validates_on_test);
         let Some(share) = share else { return Ok(None) };
-        held_back(self.source.data()?.open(Part::Train)?, share, self.recipe.seed).map(Some)
+        held_back(self.source.open(Part::Train)?, share, self.recipe.seed).map(Some)
     }
 }
 
 impl Source {
+    /// A part of the data, where they were.
+    pub fn open(&self, part: Part) -> Result<Arc<dyn Dataset>, Failure> {
+        self.data()?.open(part).map_err(|failure| {
+            let hint = "if the data of the run have moved, name them with `--data`";
+            Failure::Message(format!("{}; {hint}", failure.into_message()))
+        })
+    }
+
     /// The data.
     pub fn data(&self) -> Result<Data, Failure> {
         Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)

@@ -56,6 +56,14 @@ impl Source {
         };
         let network = load_one(&model_args, format)?;
         let weights = args.weights.clone().unwrap_or_else(|| folder.best());
+        if args.weights.is_none() && !weights.exists() {
+            let (run, last) = (folder.path().display(), folder.last());
+            let text = format!(
+                "the run `{run}` has no best weights, as no epoch of it is over: resume it, or take `--weights {}`",
+                last.display()
+            );
+            return Err(Failure::Message(text));
+        }
         Ok(Self { network, trained: Trained::open(&weights)?, weights, run: Some(config), file: model_args.file })
     }
 

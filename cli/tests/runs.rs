@@ -97,11 +97,25 @@ fn a_model_is_evaluated_as_before_and_what_is_missing_is_said() {
     // The model's section names the data.
     let scores = parsed(&workspace.prints(&[&["eval", "tiny.cnn", "--json"], &weights[..]].concat()));
     assert_eq!((&scores["examples"], &scores["data"]), (&24.into(), &"mnist:digits".into()));
+    for name in ["young", "moved"] {
+        fs::create_dir(workspace.path(&format!("runs/{name}"))).unwrap();
+        for file in ["config.json", "tiny.cnn", "last.safetensors"] {
+            let copy = fs::read(workspace.path(&format!("runs/a/{file}"))).unwrap();
+            workspace.write(&format!("runs/{name}/{file}"), copy);
+        }
+    }
+    let config = workspace.read("runs/a/config.json").replace("/digits\"", "/gone\"");
+    workspace.write("runs/moved/config.json", config);
+    workspace.write("runs/moved/best.safetensors", fs::read(workspace.path("runs/a/best.safetensors")).unwrap());
     for (args, message) in [
         (&["eval", "tiny.cnn"][..], "the weights are missing: add `--weights FILE`, or give a run's folder"),
         (&["predict", "tiny.cnn", "a.png"], "the weights are missing"),
         (&["eval", "digits"], "`digits` is not the folder of a run"),
         (&["eval", "runs/a/best.safetensors"], "runs/a/best.safetensors` is weights"),
+        (&["eval", "runs/young"], "the run `runs/young` has no best weights, as no epoch of it is over"),
+        (&["eval", "runs/moved"], "no `t10k-images-idx3-ubyte` or"),
+        (&["eval", "runs/moved"], "if the data of the run have moved, name them with `--data`"),
+        (&["train", "--resume", "runs/moved"], "name them with `--data`"),
         (&["eval", "runs/b"], "there is no `runs/b`: name the folder of a run"),
     ] {
         let text = workspace.refuses(args);
@@ -118,7 +132,7 @@ fn fewer_classes_than_outputs_are_told_and_keep_their_names() {
     let train = ["train", "tiny.cnn", "--data", "folder:photos", "--transforms", "grayscale", "--batch", "4"];
     let output = workspace.run(&[&train[..], &["--validation", "0.25", "--epochs", "40"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
-    let warning = "warning: `logits` tells 10 classes apart, and the data have 3: the other 7 are never right;";
+    let warning = "warning: `logits` tells 10 classes apart, and the data have 3: the others never occur;";
     assert_eq!(stderr(&output).matches(warning).count(), 1, "{}", stderr(&output));
     for weights in ["best", "last"] {
         let weights = format!("runs/tiny/{weights}.safetensors");

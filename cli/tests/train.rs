@@ -297,6 +297,8 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--name", "a/b"], "it is the name of one folder"),
         (&["--weights", "file"], "file"),
         (&["--resume", "runs/a", "--name", "b"], "both name the run"),
+        (&["--loss", "cross_entropy(weight = [1, 2])"], "class weights has 2 elements where 10 are needed"),
+        (&["--workers", "1000"], "`--workers 1000`: `workers` is 1000; it is at most 256"),
         (&["--seed", "-1"], "`--seed -1`: `seed` is `-1`; it is a whole number from 0"),
         (&["--epochs", "99999999999999999999"], "no number is so large here"),
         (&["--resume", "file"], "is not the folder of a run"),

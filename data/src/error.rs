@@ -166,6 +166,8 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => "check its name",
         io::ErrorKind::PermissionDenied => "give yourself the right to read it",
+        io::ErrorKind::IsADirectory => "name a file",
+        io::ErrorKind::NotADirectory => "name a folder",
         io::ErrorKind::OutOfMemory => "it needs more memory than there is",
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             "it is damaged: fetch it again"

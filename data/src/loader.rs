@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// More threads than this are a mistake.
-const MAX_WORKERS: usize = 256;
+pub const MAX_WORKERS: usize = 256;
 
 /// A place in a run over a dataset: what a checkpoint keeps to go on from there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -90,5 +90,9 @@ fn examples(source: &Source, data: &Data, args: &Eval) -> Result<(Vec<Arc<dyn Da
         None if !has_test => (&[Part::Train][..], "all"),
         Some(Split::Test) | None => (&[Part::Test][..], "test"),
     };
-    Ok((parts.iter().map(|part| data.open(*part)).collect::<Result<_, _>>()?, name))
+    let open = |part: &Part| match &source.run {
+        Some(run) if args.data.data.is_none() => run.source.open(*part),
+        _ => data.open(*part),
+    };
+    Ok((parts.iter().map(open).collect::<Result<_, _>>()?, name))
 }

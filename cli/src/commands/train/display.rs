@@ -6,7 +6,7 @@ use crate::number::{grouped, percent, size};
 use crate::terminal;
 use cnn_train::{EpochReport, Length, Metric, Score, Start, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
 /// Where there is no bar, a line says how far it is so often.
@@ -17,7 +17,7 @@ const SMOOTHING: f64 = 0.9;
 /// Shows a run. The bar goes to the standard error, all else to the standard output.
 pub struct Display<'a> {
     job: &'a Job,
-    /// Where the standard error is a terminal.
+    /// Where the standard error is a terminal that can show it.
     bar: Option<ProgressBar>,
     start: Option<Start>,
     started: Instant,
@@ -51,8 +51,9 @@ impl<'a> Display<'a> {
     /// The summary.
     pub fn start(&mut self, start: &Start) {
         self.print(&summary(self.job, start));
-        if stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // It is where there is no terminal, and where the terminal cannot go back.
+        if !bar.is_hidden() {
             // The template is fixed, and right.
             bar.set_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar = Some(bar);

@@ -103,9 +103,8 @@ impl Job {
             source.skip_bad = data.skips_bad();
             source.data = data.absolute().to_string();
         }
-        let data = source.data()?;
-        let training_data = data.open(Part::Train)?;
-        let validation_data = source.validates_on_test.then(|| data.open(Part::Test)).transpose()?;
+        let training_data = source.open(Part::Train)?;
+        let validation_data = source.validates_on_test.then(|| source.open(Part::Test)).transpose()?;
         Ok(Self {
             model,
             recipe,
@@ -129,9 +128,8 @@ impl Job {
         let mut scores = outputs.map(|output| (&output.name, network.shape(output.value)));
         let (name, shape) = scores.find(|(_, shape)| shape.elements() == shape[0] && shape[0] > classes)?;
         let all = shape[0];
-        let others = all - classes;
         Some(format!(
-            "`{name}` tells {all} classes apart, and the data have {classes}: the other {others} are never right; give the \
+            "`{name}` tells {all} classes apart, and the data have {classes}: the others never occur; give the \
              network {classes} outputs, unless this is meant"
         ))
     }
