@@ -70,8 +70,11 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The examples that are meant, and the name of their part of the data.
-fn examples(source: &Source, data: &Data, args: &Eval) -> Result<(Vec<Arc<dyn Dataset>>, &'static str), Failure> {
+/// Parts of data, and what they are called together.
+type Examples = (Vec<Arc<dyn Dataset>>, &'static str);
+
+/// The examples that are meant.
+fn examples(source: &Source, data: &Data, args: &Eval) -> Result<Examples, Failure> {
     let has_test = data.has_test();
     // What the run has trained on would flatter it.
     if let (Some(run), None, None, false) = (&source.run, args.split, &args.data.data, has_test)
