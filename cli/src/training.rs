@@ -5,7 +5,7 @@ use crate::data::Data;
 use crate::failure::Failure;
 use crate::model::{self, Model};
 use cnn_dsl::{Diagnostic, codes};
-use cnn_train::Recipe;
+use cnn_train::{Error, Recipe};
 use std::path::Path;
 
 /// The settings of a training.
@@ -31,7 +31,11 @@ pub fn resolve(
     for setting in section {
         let result = match &*setting.key {
             "data" => Data::from_setting(&setting.text, beside).map(|data| written = Some(data)),
-            key => Recipe::default().set(key, &setting.text).map_err(|error| error.to_string()),
+            key => Recipe::default().set(key, &setting.text).map_err(|error| match error {
+                // Its place in the text is none in the file.
+                Error::Data(cnn_data::Error::Text { problem, remedy, .. }) => format!("{problem}; {remedy}"),
+                error => error.to_string(),
+            }),
         };
         if let Err(problem) = result {
             problems.push(Diagnostic::error(&codes::BAD_ARGUMENT, problem).at(setting.span, ""));

@@ -342,4 +342,7 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     workspace.write("bad.cnn", MODEL.replace("mnist(\"digits\")", "imagenet"));
     let text = workspace.refuses(&["train", "bad.cnn"]);
     assert!(text.contains("bad.cnn:8:15") && text.contains("there are no data `imagenet`"), "{text}");
+    workspace.write("bad.cnn", MODEL.replace("rate: 0.01", "transforms: rgb -> resize(3, 4)"));
+    let text = workspace.refuses(&["train", "bad.cnn"]);
+    assert!(text.contains("]: `resize` has fewer parameters; it has size") && text.contains("bad.cnn:10:21"), "{text}");
 }
