@@ -44,6 +44,7 @@ Examples:
   cnn emit models/lenet.cnn -o lenet.rs   the Rust code
   cnn graph models/unet.cnn --svg         a picture of the network
   cnn train models/lenet.cnn --data fashion-mnist
+  cnn eval runs/lenet
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png
   cnn viz filters models/lenet.cnn --weights models/weights/lenet.safetensors
 
@@ -110,6 +111,26 @@ pub struct ModelArgs {
     /// The `.cnn` file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+
+    /// Only this model of the file
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// Give a model parameter a value
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A trained network.
+#[derive(Debug, Args)]
+pub struct TrainedArgs {
+    /// The folder of a run, or a `.cnn` file
+    #[arg(value_name = "RUN|FILE")]
+    pub source: PathBuf,
+
+    /// The weights, a safetensors file; the best of the run when left out
+    #[arg(short, long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
 
     /// Only this model of the file
     #[arg(long, value_name = "NAME")]

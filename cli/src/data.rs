@@ -53,6 +53,12 @@ impl Data {
         self.skip_bad
     }
 
+    /// The same data, named so that they are found from any folder.
+    pub fn absolute(self) -> Self {
+        let whole = |path: PathBuf| path.canonicalize().or_else(|_| std::path::absolute(&path)).unwrap_or(path);
+        Self { folder: self.folder.map(whole), ..self }
+    }
+
     /// Reads `NAME` or `NAME("FOLDER", skip_bad = true)`, where folders are seen from the one of the file that says so.
     pub fn from_setting(text: &str, beside: &Path) -> Result<Self, String> {
         let form = "it is written like `fashion_mnist` or `folder(\"photos\", skip_bad = true)`";
@@ -86,8 +92,12 @@ impl Data {
     fn new(name: &str, folder: Option<PathBuf>, skip_bad: bool, form: impl Fn(&str) -> String) -> Result<Self, String> {
         let plain = name.replace('-', "_").to_ascii_lowercase();
         let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == plain) else {
-            let names: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
-            return Err(format!("there are no data `{name}`; there are {}", names.join(", ")));
+            let names = KINDS.iter().map(|(known, _)| *known);
+            let hint = match cnn_dsl::nearest(&plain, names.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            return Err(format!("there are no data `{name}`; {hint}"));
         };
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_none() && *kind != Kind::FashionMnist {
@@ -118,7 +128,7 @@ impl Data {
                     (Some(_), Part::Train) => path.join("train"),
                 };
                 let options = FolderOptions { skip_bad: self.skip_bad };
-                let pictures = Folder::open(&path, &options).map_err(Failure::new)?;
+                let pictures = Folder::open(&path, &options).map_err(|error| failure(&error, self.skip_bad))?;
                 for bad in pictures.bad() {
                     terminal::say(format_args!("left out: {}", bad.error));
                 }
@@ -136,6 +146,16 @@ impl Data {
         };
         let tests = TESTS.iter().map(|name| folder.join(name));
         tests.filter(|_| has_classes(&folder.join("train"))).find(|test| has_classes(test))
+    }
+}
+
+/// What is wrong with data, and how to do without a picture of a folder.
+pub fn failure(error: &cnn_data::Error, is_skipped: bool) -> Failure {
+    match error {
+        cnn_data::Error::File { path, .. } if path.is_file() && !is_skipped => {
+            Failure::Message(format!("{error}; or leave such pictures out with `--skip-bad`"))
+        }
+        _ => Failure::new(error),
     }
 }
 
@@ -174,6 +194,7 @@ mod tests {
     #[test]
     fn what_is_no_name_of_data_says_what_is() {
         for (text, message) in [
+            ("fashionmnist", "there are no data `fashionmnist`; did you mean `fashion_mnist`?"),
             ("imagenet", "there are no data `imagenet`; there are fashion_mnist, mnist,"),
             ("mnist", "`mnist` needs a folder: `mnist:FOLDER`"),
             ("folder:", "`folder` needs a folder"),

@@ -18,6 +18,14 @@ pub enum Failure {
     Interrupted,
 }
 
+/// Says what may be wrong, and goes on.
+pub fn warn(message: &str, format: MessageFormat) {
+    match format {
+        MessageFormat::Human => terminal::say(format_args!("warning: {message}")),
+        MessageFormat::Json => terminal::say(serde_json::json!({ "level": "warning", "message": message })),
+    }
+}
+
 /// The exit status of what was interrupted, as shells have it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 

@@ -15,6 +15,7 @@ mod picture;
 mod predictions;
 mod report;
 mod run;
+mod source;
 mod table;
 mod terminal;
 mod trained;

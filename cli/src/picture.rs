@@ -95,7 +95,7 @@ impl Preparation {
             image::ImageError::Limits(_) => {
                 error(format!("a side is longer than {MAX_SIDE} pixels, or it takes more than {} MB", MAX_MEMORY >> 20))
             }
-            e => error(e.to_string()),
+            e => error(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
         })?;
         self.append(picture.into_rgb8(), values).map_err(|_| error("there is not enough memory".into()))
     }

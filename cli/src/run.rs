@@ -25,7 +25,7 @@ pub struct Source {
     pub model: Option<String>,
     /// Values of the model's parameters.
     pub set: Vec<String>,
-    /// As on the command line.
+    /// As on the command line, with the whole path.
     pub data: String,
     pub skip_bad: bool,
     /// Whether the test part of the data validates.
@@ -47,17 +47,29 @@ impl RunConfig {
 
     /// The examples that the run validates on; of one without validation, the test part of its data, or all of them.
     pub fn validation(&self) -> Result<Arc<dyn Dataset>, Failure> {
-        let data = self.source.data()?;
-        match self.recipe.validation {
-            Some(share) if !self.source.validates_on_test => {
-                held_back(data.open(Part::Train)?, share, self.recipe.seed)
-            }
-            _ => data.open(Part::Test),
+        match self.held_back()? {
+            Some(held_back) => Ok(held_back),
+            None => self.source.open(Part::Test),
         }
+    }
+
+    /// The share of the training's examples that the run has held back.
+    pub fn held_back(&self) -> Result<Option<Arc<dyn Dataset>>, Failure> {
+        let share = self.recipe.validation.filter(|_| !self.source.validates_on_test);
+        let Some(share) = share else { return Ok(None) };
+        held_back(self.source.open(Part::Train)?, share, self.recipe.seed).map(Some)
     }
 }
 
 impl Source {
+    /// A part of the data, where they were.
+    pub fn open(&self, part: Part) -> Result<Arc<dyn Dataset>, Failure> {
+        self.data()?.open(part).map_err(|failure| {
+            let hint = "if the data of the run have moved, name them with `--data`";
+            Failure::Message(format!("{}; {hint}", failure.into_message()))
+        })
+    }
+
     /// The data.
     pub fn data(&self) -> Result<Data, Failure> {
         Data::parse(&self.data, self.skip_bad).map_err(Failure::Message)

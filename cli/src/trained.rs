@@ -22,7 +22,7 @@ impl Trained {
         if let Ok(checkpoint) = Checkpoint::open(path) {
             let transforms = Some(checkpoint.recipe().evaluation());
             let weights = checkpoint.weights().map_err(Failure::new)?;
-            return Ok(Self { weights, transforms, classes: Vec::new() });
+            return Ok(Self { weights, transforms, classes: checkpoint.classes().to_vec() });
         }
         let weights = Weights::open(path)?;
         let Some(stored) = Evaluation::read(path).map_err(Failure::new)? else {

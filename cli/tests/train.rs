@@ -65,12 +65,12 @@ fn a_network_is_trained_evaluated_and_used() {
     let text = workspace.prints(&["train", "tiny.cnn", "--epochs", "20", "--batch", "4"]);
     for part in [
         "network     Tiny, 690 parameters\n",
-        "data        mnist:digits: 60 examples of 10 classes",
+        "data        60 examples of 10 classes from mnist:/",
         "validation  24 examples, the test part of the data",
         "20 epochs of 15 steps, batch 4",
         "run         runs/tiny\n",
         "    1/20  ",
-        "to evaluate: cnn eval tiny.cnn --weights runs/tiny/best.safetensors --data mnist:digits\n",
+        "to evaluate: cnn eval runs/tiny\nto predict:  cnn predict runs/tiny PICTURE\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -214,7 +214,10 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert!(workspace.prints(&["train", "--resume", "--epochs", "3"]).contains("finished: 4 500 steps"));
     let config: serde_json::Value = serde_json::from_str(&workspace.read("runs/cut/config.json")).unwrap();
     let length = &config["recipe"]["length"]["epochs"];
-    assert_eq!((length, &config["source"]["data"]), (&3.into(), &"mnist:digits".into()));
+    assert_eq!(
+        (length, &config["source"]["data"]),
+        (&3.into(), &format!("mnist:{}", workspace.path("digits").canonicalize().unwrap().display()).into())
+    );
 }
 
 /// A step of this takes seconds, so that the second Ctrl-C comes before its end.
@@ -261,6 +264,7 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
     digits("high", "train-labels-idx1-ubyte", idx(&[6], &[0, 1, 2, 0, 1, 77]));
     digits("magic", "train-images-idx3-ubyte", b"\x89PNG\r\n\x1a\n-----------".to_vec());
     digits("short", "train-images-idx3-ubyte", idx(&[6, 8, 8], &[0; 100]));
+    digits("none", "train-images-idx3-ubyte", idx(&[0, 8, 8], &[]));
     digits("other", "train-images-idx3-ubyte", idx(&[6, 9, 9], &[0; 6 * 81]));
     fs::create_dir_all(workspace.path("photos/cats")).unwrap();
     fs::create_dir_all(workspace.path("photos/dogs")).unwrap();
@@ -278,19 +282,23 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--data", "mnist:nowhere"], "name the folder with its four files; `python3 -c"),
         (&["--data", "fashion-mnist:nowhere"], "apt-get install dataset-fashion-mnist"),
         (&["--data", "folder:photos"], "dogs: this class has no pictures"),
-        (&["--data", "folder:bad"], "b.png"),
+        (&["--data", "folder:bad"], "or leave such pictures out with `--skip-bad`"),
+        (&["--data", "mnist:none"], "train-images-idx3-ubyte: it has no pictures"),
         (&["--data", "imagenet"], "there are no data `imagenet`"),
         (&["--rate", "0"], "`--rate 0`: the learning rate must be a number above 0"),
         (&["--rate", "-1"], "`--rate -1`: the learning rate must be a number above 0"),
         (&["--optimizer", "adma"], "there is no optimizer `adma`"),
         (&["--transforms", "blur(3)"], "there is no transform `blur`"),
         (&["--batch", "0"], "`--batch 0`: `batch` is 0"),
-        (&["--validation", "1"], "`--validation 1`"),
+        (&["--validation", "1"], "it is the share of the examples that is held back"),
+        (&["--drop-last=maybe"], "`--drop-last maybe`: `drop_last` is `maybe`; it is `true` or `false`"),
         (&["--freeze", "nothing"], "nothing"),
         (&["--runs", "file"], "cannot write file/tiny"),
         (&["--name", "a/b"], "it is the name of one folder"),
         (&["--weights", "file"], "file"),
         (&["--resume", "runs/a", "--name", "b"], "both name the run"),
+        (&["--loss", "cross_entropy(weight = [1, 2])"], "class weights has 2 elements where 10 are needed"),
+        (&["--workers", "1000"], "`--workers 1000`: `workers` is 1000; it is at most 256"),
         (&["--seed", "-1"], "`--seed -1`: `seed` is `-1`; it is a whole number from 0"),
         (&["--epochs", "99999999999999999999"], "no number is so large here"),
         (&["--resume", "file"], "is not the folder of a run"),
@@ -334,4 +342,7 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     workspace.write("bad.cnn", MODEL.replace("mnist(\"digits\")", "imagenet"));
     let text = workspace.refuses(&["train", "bad.cnn"]);
     assert!(text.contains("bad.cnn:8:15") && text.contains("there are no data `imagenet`"), "{text}");
+    workspace.write("bad.cnn", MODEL.replace("rate: 0.01", "transforms: rgb -> resize(3, 4)"));
+    let text = workspace.refuses(&["train", "bad.cnn"]);
+    assert!(text.contains("]: `resize` has fewer parameters; it has size") && text.contains("bad.cnn:10:21"), "{text}");
 }

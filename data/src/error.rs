@@ -1,5 +1,6 @@
 //! What can be wrong with data.
 
+use std::io;
 use std::path::PathBuf;
 
 /// An error of the data: one message that says what is wrong, where, and what to do.
@@ -7,12 +8,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}; {}", path.display(), remedy(source))]
     Read {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
 
     /// A file or folder that holds something else than it should.
@@ -129,7 +130,7 @@ pub enum Error {
     #[error("cannot start a thread of the loader: {source}; use fewer workers, or 0 to load on the calling thread")]
     Thread {
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -148,9 +149,29 @@ impl Error {
 
     /// This error with the example named where it happened; once.
     pub(crate) fn of_example(self, example: impl FnOnce() -> String) -> Self {
-        match self {
-            Self::Example { .. } => self,
-            source => Self::Example { example: example(), source: Box::new(source) },
+        let example = match &self {
+            Self::Example { .. } => return self,
+            _ => example(),
+        };
+        match &self {
+            // A picture's file is its name.
+            Self::File { path, .. } | Self::Read { path, .. } if path.display().to_string() == example => self,
+            _ => Self::Example { example, source: Box::new(self) },
         }
+    }
+}
+
+/// What to do about a file that cannot be read.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "check its name",
+        io::ErrorKind::PermissionDenied => "give yourself the right to read it",
+        io::ErrorKind::IsADirectory => "name a file",
+        io::ErrorKind::NotADirectory => "name a folder",
+        io::ErrorKind::OutOfMemory => "it needs more memory than there is",
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            "it is damaged: fetch it again"
+        }
+        _ => "name a file or folder that can be read",
     }
 }

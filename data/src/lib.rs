@@ -54,7 +54,7 @@ pub mod transforms;
 
 pub use dataset::{Dataset, Subset, split};
 pub use error::Error;
-pub use loader::{Batch, Loader, LoaderOptions, Position};
+pub use loader::{Batch, Loader, LoaderOptions, MAX_WORKERS, Position};
 pub use picture::{MAX_PIXELS, MAX_SIDE, Picture};
 pub use random::Random;
 pub use sources::{

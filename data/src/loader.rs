@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// More threads than this are a mistake.
-const MAX_WORKERS: usize = 256;
+pub const MAX_WORKERS: usize = 256;
 
 /// A place in a run over a dataset: what a checkpoint keeps to go on from there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,7 +187,7 @@ fn check(dataset: &dyn Dataset, options: &LoaderOptions) -> Result<(), Error> {
     let LoaderOptions { batch_size, drop_last, start, workers, .. } = *options;
     let len = dataset.len();
     if len == 0 {
-        return Err(Error::option("the number of examples", 0, "there must be at least one"));
+        return Err(Error::array("the dataset has no examples", "give it at least one"));
     }
     if batch_size == 0 {
         return Err(Error::option("the batch size", batch_size, "it is at least 1"));

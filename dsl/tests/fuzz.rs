@@ -174,7 +174,7 @@ const TRAINED: &str = "model T(n: int = 2) {\n    input x: [1, 8, 8]\n    conv(2
     flatten -> dense(3)\n    output y\n    train {\n        data: mnist(\"a b\")\n        transforms: resize((8, 8)) -> \
     horizontal_flip // é\n        validation: 0.1\n        loss: mse + 0.5 * n * l1(output = y)\n        optimizer: if n > 1 \
     { sgd(0.9, nesterov = true) } else { adam }\n        rate: 1e-3 * n\n        schedule: warmup(5) -> step(3, 0.1)\n        \
-    weight_decay: 5e-4\n        clip: norm(1.0)\n        batch: 8 accumulate: 2 epochs: 3 early_stopping: 1\n        init: \
+    weight_decay: 5e-4\n        clip: norm(1.0)\n        batch: 8 accumulate: 2 drop_last: true epochs: 3 early_stopping: 1\n        init: \
     pytorch seed: 0\n    }\n}\n";
 
 /// A valid model with something put in, taken out or doubled.

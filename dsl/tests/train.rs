@@ -67,6 +67,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("clip: value(max = 0.5)", "value(max = 0.5)"),
     ("batch: 256", "256"),
     ("accumulate: 2", "2"),
+    ("drop_last: true", "true"),
+    ("drop_last: not wide or epochs > 5", "false"),
     ("epochs: epochs", "3"),
     ("steps: 10_000", "10000"),
     ("early_stopping: 5", "5"),

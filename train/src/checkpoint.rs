@@ -166,6 +166,11 @@ impl Checkpoint {
         &self.run.recipe
     }
 
+    /// The names of the classes of the run's data, in the order of their labels.
+    pub fn classes(&self) -> &[String] {
+        &self.run.classes
+    }
+
     /// How far the run had come.
     pub fn progress(&self) -> &Progress {
         &self.run.progress

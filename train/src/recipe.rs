@@ -4,7 +4,7 @@ mod set;
 mod text;
 
 use crate::Error;
-use cnn_data::Pipeline;
+use cnn_data::{MAX_WORKERS, Pipeline};
 use cnn_recipe::{Clip, CrossEntropy, Curve, Initialiser, Objective, Optimizer, Schedule, WeightDecay, check_rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -219,6 +219,9 @@ impl Recipe {
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(Error::setting(name, 0, "it is at least 1"));
         }
+        if self.workers > MAX_WORKERS {
+            return Err(Error::setting("workers", self.workers, format!("it is at most {MAX_WORKERS}")));
+        }
         if let Some(decay) = &self.weight_decay
             && !(decay.rate >= 0.0 && decay.rate.is_finite())
         {
@@ -227,7 +230,11 @@ impl Recipe {
         if let Some(split) = self.validation
             && !(split > 0.0 && split < 1.0)
         {
-            return Err(Error::setting("validation", split, "it is more than 0 and less than 1"));
+            return Err(Error::setting(
+                "validation",
+                split,
+                "it is the share of the examples that is held back, such as 0.1, and 0 is none",
+            ));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The arguments of `cnn predict`.
 
-use super::{EngineArgs, ModelArgs};
+use super::{EngineArgs, TrainedArgs};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,17 +13,13 @@ after its channels, divided by 255, and then normalised: (value - mean) / std. I
 
 Examples:
   cnn predict models/lenet.cnn --weights models/weights/lenet.safetensors shoe.png bag.jpg
-  cnn predict models/lenet.cnn --weights runs/lenet/best.safetensors shoe.png
+  cnn predict runs/lenet shoe.png
   cnn predict net.cnn -w net.safetensors --classes names.txt --top 3 --json photo.jpg
   cnn predict net.cnn -w net.safetensors --fit crop --keep 0.875 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 cat.jpg
   cnn predict models/efficientnet_lite0.cnn -w lite0.safetensors --fit crop --scale 1 --mean 127 --std 128 cat.jpg")]
 pub struct Predict {
     #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// The weights, a safetensors file
-    #[arg(short, long, value_name = "FILE")]
-    pub weights: PathBuf,
+    pub trained: TrainedArgs,
 
     /// The pictures
     #[arg(required = true, value_name = "IMAGE")]

@@ -1,6 +1,6 @@
 //! The arguments of the commands around training.
 
-use super::{ModelArgs, picture_file};
+use super::{ModelArgs, TrainedArgs, picture_file};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -165,8 +165,8 @@ pub struct RecipeArgs {
     pub accumulate: Option<String>,
 
     /// Leave out an epoch's last batch where it has fewer examples; batch norm learns little from a few
-    #[arg(long, help_heading = "Settings")]
-    pub drop_last: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Settings")]
+    pub drop_last: Option<String>,
 
     /// What order, augmentation, initial weights and the split follow from
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Settings")]
@@ -223,7 +223,7 @@ impl RecipeArgs {
             ("weight_decay", &self.weight_decay),
             ("clip", &self.clip),
             ("accumulate", &self.accumulate),
-            ("drop_last", &self.drop_last.then(|| "true".to_owned())),
+            ("drop_last", &self.drop_last),
             ("seed", &self.seed),
             ("freeze", &list(&self.freeze)),
             ("fresh", &list(&self.fresh)),
@@ -240,24 +240,22 @@ fn given<const N: usize>(settings: [(&'static str, &Option<String>); N]) -> Vec<
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Pictures are prepared as the weights' own file says (what `cnn train` stores there), or as --transforms does; where neither
-says anything, pixels are divided by 255 and nothing else.
+says anything, pixels are divided by 255 and nothing else. A run has its weights and its data; those of a model are named,
+or the data are what its `train` section says.
 
 Examples:
+  cnn eval runs/lenet
   cnn eval models/lenet.cnn --weights runs/lenet/best.safetensors --data fashion-mnist
   cnn eval net.cnn -w runs/net/best.safetensors --data folder:photos --confusion confusion.svg
   cnn eval net.cnn -w net.safetensors --data cifar10:cifar --transforms 'normalize(0.5, 0.25)' --json | jq .accuracy")]
 pub struct Eval {
     #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// The weights, a safetensors file
-    #[arg(short, long, value_name = "FILE")]
-    pub weights: PathBuf,
+    pub trained: TrainedArgs,
 
     #[command(flatten)]
     pub data: DataArgs,
 
-    /// Which part of the data; the test part when left out, all of it where there is none
+    /// Which part of the data; the test part when left out; where there is none, what the run has held back, or all of it
     #[arg(long, value_enum)]
     pub split: Option<Split>,
 

@@ -1,6 +1,6 @@
 //! The arguments of `cnn viz`.
 
-use super::{DataArgs, picture_file};
+use super::{DataArgs, TrainedArgs, picture_file};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -32,26 +32,6 @@ pub enum Picture {
     Features(Features),
     /// Examples on a plane, such that what is alike for the network is near (t-SNE)
     Tsne(Tsne),
-}
-
-/// A trained network.
-#[derive(Debug, Args)]
-pub struct TrainedArgs {
-    /// The folder of a run, or a `.cnn` file
-    #[arg(value_name = "RUN|FILE")]
-    pub source: PathBuf,
-
-    /// The weights, a safetensors file; the best of the run when left out
-    #[arg(short, long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
-
-    /// Only this model of the file
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-
-    /// Give a model parameter a value
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
 }
 
 /// Labelled pictures: those that are named, or the run's; the test part, where there is one.

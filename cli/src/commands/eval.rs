@@ -4,38 +4,26 @@ use crate::args::{Eval, MessageFormat, Split};
 use crate::data::Data;
 use crate::evaluation::Judged;
 use crate::failure::Failure;
-use crate::model::load_model;
 use crate::output::write_picture;
 use crate::predictions::scores_output;
+use crate::source::Source;
 use crate::terminal;
-use crate::trained::Trained;
-use crate::training::given_data;
-use cnn_data::{Part, Pipeline};
+use cnn_data::{Dataset, Part};
 use cnn_train::plot;
 use std::io::{Write, stdout};
-use std::path::Path;
+use std::sync::Arc;
 
 /// With more classes the matrix is no longer read as text.
 const MOST_CLASSES_OF_MATRIX: usize = 20;
 
 /// Classifies a part of the data, and prints how well.
 pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
-    let model = load_model(&args.model, format)?;
-    let network = &model.network;
+    let source = Source::open(&args.trained, format)?;
+    let (network, trained) = (&source.network, &source.trained);
     let output = scores_output(network, args.output.as_deref())?;
-    let data = match given_data(&args.data)? {
-        Some(data) => data,
-        None => data_of(&model.network, &args.model.file)?,
-    };
-    let trained = Trained::open(&args.weights)?;
-    let transforms = match &args.transforms {
-        Some(text) => text.parse().map_err(|error| Failure::Message(format!("`--transforms`: {error}")))?,
-        None => trained.transforms.unwrap_or_default(),
-    };
-    let transforms: Pipeline = Pipeline::evaluation(&transforms);
-
-    let (parts, part_name) = parts(&data, args.split)?;
-    let opened = parts.iter().map(|part| data.open(*part)).collect::<Result<Vec<_>, _>>()?;
+    let transforms = source.transforms(args.transforms.as_deref())?;
+    let data = source.data(&args.data)?;
+    let (opened, part_name) = examples(&source, &data, args)?;
     let names = match opened.first() {
         Some(first) if trained.classes.is_empty() => first.classes().to_vec(),
         _ => trained.classes.clone(),
@@ -69,7 +57,7 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
             .as_ref()
             .map_or(Ok(()), |path| write_picture(path, &plot::confusion(&confusion, &names)));
     }
-    let (weights, shown) = (args.weights.display(), if transforms.0.is_empty() { "none" } else { "" });
+    let (weights, shown) = (source.weights.display(), if transforms.0.is_empty() { "none" } else { "" });
     writeln!(out, "{}, {weights}, on {data} ({part_name}); transforms: {shown}{transforms}\n", network.name)?;
     write!(out, "{report}")?;
     if confusion.classes() <= MOST_CLASSES_OF_MATRIX {
@@ -82,25 +70,32 @@ pub fn run(args: &Eval, format: MessageFormat) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The parts of the data that are meant, and their name.
-fn parts(data: &Data, split: Option<Split>) -> Result<(Vec<Part>, &'static str), Failure> {
+/// Parts of data, and what they are called together.
+type Examples = (Vec<Arc<dyn Dataset>>, &'static str);
+
+/// The examples that are meant.
+fn examples(source: &Source, data: &Data, args: &Eval) -> Result<Examples, Failure> {
     let has_test = data.has_test();
-    Ok(match split {
+    // What the run has trained on would flatter it.
+    if let (Some(run), None, None, false) = (&source.run, args.split, &args.data.data, has_test)
+        && let Some(held_back) = run.held_back()?
+    {
+        return Ok((vec![held_back], "validation"));
+    }
+    let (parts, name) = match args.split {
         Some(Split::Test) if !has_test => {
             let text = format!("`{data}` has no test part; leave `--split` out to take all of it");
             return Err(Failure::Message(text));
         }
-        Some(Split::Train) => (vec![Part::Train], "train"),
-        Some(Split::All) if has_test => (vec![Part::Train, Part::Test], "all"),
-        Some(Split::All) => (vec![Part::Train], "all"),
-        None if !has_test => (vec![Part::Train], "all"),
-        Some(Split::Test) | None => (vec![Part::Test], "test"),
-    })
-}
-
-/// The data of the model's `train` section.
-fn data_of(network: &cnn::Network, file: &Path) -> Result<Data, Failure> {
-    let setting = network.training.as_ref().and_then(|training| training.get("data"));
-    let setting = setting.ok_or_else(|| Failure::Message("name the data: `--data fashion-mnist`".into()))?;
-    Data::from_setting(&setting.text, file.parent().unwrap_or(Path::new(""))).map_err(Failure::Message)
+        Some(Split::Train) => (&[Part::Train][..], "train"),
+        Some(Split::All) if has_test => (&[Part::Train, Part::Test][..], "all"),
+        Some(Split::All) => (&[Part::Train][..], "all"),
+        None if !has_test => (&[Part::Train][..], "all"),
+        Some(Split::Test) | None => (&[Part::Test][..], "test"),
+    };
+    let open = |part: &Part| match &source.run {
+        Some(run) if args.data.data.is_none() => run.source.open(*part),
+        _ => data.open(*part),
+    };
+    Ok((parts.iter().map(open).collect::<Result<_, _>>()?, name))
 }

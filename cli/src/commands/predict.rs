@@ -2,10 +2,10 @@
 
 use crate::args::{MessageFormat, Predict};
 use crate::failure::Failure;
-use crate::model::load_one;
 use crate::number::percent;
 use crate::picture::Preparation;
 use crate::predictions::{Prediction, are_probabilities, rank, scores_output};
+use crate::source::Source;
 use crate::trained::{Stored, Trained};
 use cnn::{Session, Tensor};
 use std::fs::File;
@@ -34,16 +34,17 @@ impl Pictures {
 
 /// Classifies each picture and prints its best classes.
 pub fn run(args: &Predict, format: MessageFormat) -> Result<(), Failure> {
-    let network = load_one(&args.model, format)?;
+    let Source { network, trained, .. } = Source::open(&args.trained, format)?;
     let [input] = network.inputs.as_slice() else {
         return Err(Failure::Message(format!("`{}` has several inputs, and a picture is one", network.name)));
     };
     let output = scores_output(&network, args.output.as_deref())?;
     let count = network.shape(network.outputs[output].value)[0];
-    let Trained { weights, transforms, classes: stored } = Trained::open(&args.weights)?;
+    let Trained { weights, transforms, classes: stored } = trained;
     let classes = match &args.classes {
         Some(path) => Some(read_classes(path, count)?),
-        None => Some(stored).filter(|classes| classes.len() == count),
+        // The data may have had fewer classes than the network tells apart.
+        None => Some(stored).filter(|classes| classes.len() <= count),
     };
     let mut preparation = match transforms.filter(|_| args.picture.is_default()) {
         Some(transforms) => Pictures::Stored(Stored::new(transforms, &input.shape)?),

@@ -221,7 +221,7 @@ fn options_are_checked() {
     let none = Arc::new(Subset::new(numbers(1), vec![]).unwrap());
     let default = || options(4, 1);
     let cases: Vec<(Arc<dyn Dataset>, &str, LoaderOptions, &str)> = vec![
-        (none, "", default(), "the number of examples is 0; there must be at least one"),
+        (none, "", default(), "the dataset has no examples; give it at least one"),
         (numbers(9), "", options(0, 1), "the batch size is 0; it is at least 1"),
         (numbers(9), "", LoaderOptions { drop_last: true, ..options(10, 1) }, "of 9 examples no batch is full"),
         (numbers(9), "", options(4, 1000), "the number of workers is 1000; it is at most 256"),

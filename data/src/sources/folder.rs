@@ -62,7 +62,7 @@ impl Folder {
             let loose = files.iter().filter(|path| format_of(path).is_some()).count();
             let problem = match loose {
                 0 => "it has no class folders".into(),
-                _ => format!("it has no class folders, but {loose} pictures of no class"),
+                _ => format!("it has no class folders, but pictures of no class ({loose})"),
             };
             return Err(Error::file(folder, problem, remedy));
         }
@@ -215,7 +215,11 @@ fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, Error> {
 fn bad(path: &Path, error: ImageError) -> Error {
     match error {
         ImageError::Limits(_) => too_large(path),
-        error => Error::file(path, format!("the picture is damaged: {error}"), "replace it or remove it"),
+        error => {
+            // Some decoders explain themselves over several lines.
+            let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            Error::file(path, format!("the picture is damaged: {reason}"), "replace it or remove it")
+        }
     }
 }
 
@@ -340,7 +344,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(open(folder.path(), false).unwrap_err().contains("it has no class folders; make a folder"));
         paint(&folder.path().join("loose.png"), 1, 1);
-        assert!(open(folder.path(), false).unwrap_err().contains("but 1 pictures of no class"));
+        assert!(open(folder.path(), false).unwrap_err().contains("but pictures of no class (1)"));
         fs::create_dir(folder.path().join("empty")).unwrap();
         assert!(open(folder.path(), true).unwrap_err().contains("empty: this class has no pictures"));
         fs::write(folder.path().join("empty/bad.png"), "bad").unwrap();

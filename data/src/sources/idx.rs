@@ -21,6 +21,9 @@ const REMEDY: &str = "fetch the file again, or name the right one";
 pub fn idx(images: &Path, labels: &Path, classes: Vec<String>) -> Result<Bytes, Error> {
     let ([count, height, width], values) = read::<3>(images, "pictures")?;
     let ([label_count], label_values) = read::<1>(labels, "labels")?;
+    if count == 0 {
+        return Err(Error::file(images, "it has no pictures", REMEDY));
+    }
     if height == 0 || width == 0 || height > MAX_SIDE || width > MAX_SIDE || height * width > MAX_PIXELS {
         let problem = format!("its pictures have {height} rows and {width} columns");
         return Err(Error::file(images, problem, format!("sides are from 1 to {MAX_SIDE} pixels; {REMEDY}")));
@@ -175,7 +178,8 @@ pub(crate) mod tests {
             (images.clone(), file(&[3], &[0; 3]), "labels: it has 3 labels, and "),
             (images.clone(), file(&[2], &[0, 3]), "the label of example 1 is 3, and there are 3 classes"),
             (file(&[2, 0, 2], &[]), labels.clone(), "images: its pictures have 0 rows and 2 columns"),
-            (file(&[0, 70_000, 70_000], &[]), file(&[0], &[]), "its pictures have 70000 rows"),
+            (file(&[0, 28, 28], &[]), file(&[0], &[]), "images: it has no pictures; fetch the file again"),
+            (file(&[0, 28, 28], &[]), labels.clone(), "images: it has no pictures"),
         ];
         for (images, labels, message) in cases {
             let error = open(images, labels).unwrap_err();

@@ -3,6 +3,7 @@
 use super::text::{Argument, Call, Literal, error};
 use crate::error::Error;
 use std::fmt;
+use std::str::FromStr;
 
 /// A height and a width in pixels; as text `224`, or `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +178,7 @@ impl Value for usize {
     const EXPECTED: &'static str = "a whole number";
 
     fn from_literal(literal: &Literal) -> Option<Self> {
-        if let Literal::Number(text) = literal { text.parse().ok() } else { None }
+        if let Literal::Number(text) = literal { parse(text) } else { None }
     }
 
     fn write(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -237,9 +238,9 @@ impl Value for Size {
 
     fn from_literal(literal: &Literal) -> Option<Self> {
         match literal {
-            Literal::Number(text) => text.parse().ok().map(Self::square),
+            Literal::Number(text) => parse(text).map(Self::square),
             Literal::List(items) => match &items[..] {
-                [height, width] => Some(Self { height: height.parse().ok()?, width: width.parse().ok()? }),
+                [height, width] => Some(Self { height: parse(height)?, width: parse(width)? }),
                 _ => None,
             },
             Literal::Word(_) => None,
@@ -311,5 +312,10 @@ impl Value for Erase {
 
 /// A finite number.
 fn number(text: &str) -> Option<f32> {
-    text.parse().ok().filter(|number: &f32| number.is_finite())
+    parse(text).filter(|number: &f32| number.is_finite())
+}
+
+/// As in the language, `_` between digits means nothing.
+fn parse<T: FromStr>(text: &str) -> Option<T> {
+    text.replace('_', "").parse().ok()
 }

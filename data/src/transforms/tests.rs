@@ -167,7 +167,7 @@ fn wrong_text_says_where_and_what_to_do() {
         ("rotation(5, cubic)", "`interpolation` of `rotation` cannot be cubic; it takes `nearest` or `bilinear`"),
         ("normalize(0, 1e99)", "`std` of `normalize` cannot be 1e99"),
         ("normalize(0, 1-2)", "`-` is unexpected"),
-        ("normalize(0, .)", "`std` of `normalize` cannot be ."),
+        ("normalize(0, .)", "`.` is unexpected here; values are numbers such as 0.5"),
         ("normalize(0, 0)", "`normalize`: `std` takes positive numbers"),
         ("normalize([], 1)", "`mean` takes a finite number"),
         ("resize(0)", "`resize`: `size` is from 1 to 16384 pixels"),

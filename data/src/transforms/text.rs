@@ -1,4 +1,6 @@
 //! Transforms as text: calls that follow each other, `random_crop(32, padding = 4) -> horizontal_flip(0.5)`.
+//!
+//! The grammar is that of calls with constants in the `.cnn` language, where a list and a tuple are the same here.
 
 use crate::error::Error;
 use std::fmt::{self, Display};
@@ -105,22 +107,29 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self) -> Result<Literal<'a>, Error> {
-        let remedy = "values are numbers, lists of numbers `[a, b]` and words";
-        if !self.eat("[") {
-            if let Some(word) = self.word() {
-                return Ok(Literal::Word(word));
-            }
-            return self.number().map(Literal::Number).ok_or_else(|| self.unexpected(remedy));
-        }
-        let mut items = Vec::new();
-        while !self.eat("]") {
-            items.push(self.number().ok_or_else(|| self.unexpected("lists are of numbers, `[a, b]`"))?);
+        let end = if self.eat("[") {
+            "]"
+        } else if self.eat("(") {
+            ")"
+        } else {
+            let remedy = "values are numbers such as 0.5, several such as (0.5, 1), and words";
+            let value = self.word().map(Literal::Word).or_else(|| self.number().map(Literal::Number));
+            return value.ok_or_else(|| self.unexpected(remedy));
+        };
+        let (mut items, mut has_comma) = (Vec::new(), false);
+        while !self.eat(end) {
+            items.push(self.number().ok_or_else(|| self.unexpected("lists are of numbers, `(a, b)` or `[a, b]`"))?);
             if !self.eat(",") {
-                self.expect("]", "write `,` between numbers and `]` behind them")?;
+                self.expect(end, &format!("write `,` between numbers and `{end}` behind them"))?;
                 break;
             }
+            has_comma = true;
         }
-        Ok(Literal::List(items))
+        match items[..] {
+            // A number in parentheses is one.
+            [number] if end == ")" && !has_comma => Ok(Literal::Number(number)),
+            _ => Ok(Literal::List(items)),
+        }
     }
 
     /// The next character that is no blank.
@@ -146,21 +155,27 @@ impl<'a> Parser<'a> {
         self.run(|c| c.is_ascii_alphanumeric() || c == '_')
     }
 
-    /// The characters of a number; whether they are one is for who needs it to say.
+    /// The characters of a number: as in the language, it begins with a digit, and `_` between its digits means nothing.
     fn number(&mut self) -> Option<&'a str> {
-        self.peek().filter(|c| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))?;
-        let start = self.at;
-        let mut end = start;
-        for c in self.text.get(start..)?.chars() {
-            let behind_e = self.text.get(start..end)?.ends_with(['e', 'E']);
-            let signed = matches!(c, '-' | '+') && (end == start || behind_e);
-            if !(signed || c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E')) {
-                break;
-            }
-            end += c.len_utf8();
+        self.peek()?;
+        let rest = self.text.get(self.at..)?;
+        let digits = rest.strip_prefix('-').unwrap_or(rest);
+        digits.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+        let bytes = digits.as_bytes();
+        let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+        let mut end = 0;
+        while let Some(byte) = bytes.get(end) {
+            end += match byte {
+                b'0'..=b'9' | b'_' => 1,
+                b'.' if is_digit(end + 1) => 1,
+                b'e' | b'E' if is_digit(end + 1) => 1,
+                b'e' | b'E' if matches!(bytes.get(end + 1), Some(b'+' | b'-')) && is_digit(end + 2) => 2,
+                _ => break,
+            };
         }
-        self.at = end;
-        self.text.get(start..end)
+        let number = rest.get(..rest.len() - digits.len() + end)?;
+        self.at += number.len();
+        Some(number)
     }
 
     fn run(&mut self, belongs: impl Fn(char) -> bool) -> Option<&'a str> {
@@ -185,7 +200,7 @@ mod tests {
 
     #[test]
     fn calls_have_names_and_arguments() {
-        let calls = parse(" a -> b_2(1, -2.5e-3,x = [1, 2 ,], y=word,)->c() ").unwrap();
+        let calls = parse(" a -> b_2(1, -2.5e-3,x = [1, 2 ,], y=word,)->c() -> d((1, 0.5), (3), (4,)) ").unwrap();
         let shown: Vec<String> = calls
             .iter()
             .map(|call| {
@@ -195,7 +210,7 @@ mod tests {
                 format!("{}@{}({})", call.name, call.at, arguments.join("; "))
             })
             .collect();
-        assert_eq!(shown, ["a@1()", "b_2@6(1; -2.5e-3; x=[1, 2]; y=word)", "c@45()"]);
+        assert_eq!(shown, ["a@1()", "b_2@6(1; -2.5e-3; x=[1, 2]; y=word)", "c@45()", "d@52([1, 0.5]; 3; [4])"]);
         assert!(parse(" \n").unwrap().is_empty());
     }
 
@@ -211,6 +226,11 @@ mod tests {
             ("a(x = )", "character 7: `)` is unexpected here; values are numbers"),
             ("a([1, b])", "character 7: `b` is unexpected here; lists are of numbers"),
             ("a([1", "character 5: the text ends too early; write `,` between numbers"),
+            ("a((1", "character 5: the text ends too early; write `,` between numbers and `)`"),
+            ("a((1, b))", "character 7: `b` is unexpected here; lists are of numbers"),
+            ("a(.5)", "character 3: `.` is unexpected here; values are numbers such as 0.5"),
+            ("a(5.)", "character 4: `.` is unexpected here"),
+            ("a(+5)", "character 3: `+` is unexpected here"),
             ("a(x = 1, 2)", "character 10: an argument without a name follows"),
             ("a(\"1\")", "character 3: `\"` is unexpected"),
         ] {

@@ -33,6 +33,8 @@ enum Kind {
     Share,
     /// A whole number, and the least.
     Count(i64),
+    /// `true` or `false`.
+    Flag,
     /// Where the data comes from: a call whose name and arguments are for others to know.
     Source,
     /// Such calls, joined by arrows.
@@ -91,6 +93,12 @@ pub static TRAIN_SETTINGS: &[TrainSetting] = &[
     setting("clip", Kind::Recipe(Recipe::Clip), "`norm(1.0)` or `value(0.5)`", "how gradients are clipped"),
     setting("batch", Kind::Count(1), "a whole number from 1", "examples of a batch"),
     setting("accumulate", Kind::Count(1), "a whole number from 1", "batches whose gradients make one update"),
+    setting(
+        "drop_last",
+        Kind::Flag,
+        "`true` or `false`",
+        "whether an epoch's last batch is left out where it has fewer examples",
+    ),
     setting("epochs", Kind::Count(1), "a whole number from 1", "how often all data is gone through"),
     setting("steps", Kind::Count(1), "a whole number from 1", "how many updates there are, in place of `epochs`"),
     setting(
@@ -234,6 +242,7 @@ impl<'r, 's> Reader<'r, '_, 's> {
             }
             Kind::Source | Kind::Calls => self.calls(),
             Kind::Rate | Kind::Share | Kind::Count(_) => self.number(),
+            Kind::Flag => self.flag(),
         };
         Some((text?, None))
     }
@@ -258,6 +267,14 @@ impl<'r, 's> Reader<'r, '_, 's> {
         let Self { known: TrainSetting { name, takes, .. }, .. } = *self;
         let message = format!("`{name}` must be {takes}, not {}", value.brief());
         self.cx.fail(Diagnostic::error(&codes::BAD_ARGUMENT, message).at(expr.span, ""))
+    }
+
+    fn flag(&mut self) -> Option<String> {
+        let [expr] = self.steps else { return self.one_value() };
+        match self.scope.value(expr, &[], self.cx)? {
+            value @ Value::Bool(_) => Some(value.to_string()),
+            value => self.refuse(expr.span, &value),
+        }
     }
 
     fn calls(&mut self) -> Option<String> {

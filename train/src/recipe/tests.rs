@@ -51,7 +51,7 @@ fn what_is_not_allowed_says_what_is() {
         ("epochs", "0", "`epochs` is 0; it is at least 1"),
         ("steps", "1.5", "`steps` is `1.5`; it is a whole number"),
         ("threads", "0", "`threads` is 0"),
-        ("validation", "1", "`validation` is 1; it is more than 0 and less than 1"),
+        ("validation", "1", "`validation` is 1; it is the share of the examples"),
         ("weight_decay", "-1", "must be a number from 0"),
         ("best", "speed", "`best` is `speed`; it is `loss` or `accuracy`"),
         ("optimiser", "adam", "there is no setting `optimiser`; did you mean `optimizer`?"),

@@ -1,11 +1,12 @@
 //! What a run shows: what it is, a bar while it goes on, and a line for each epoch.
 
+use super::bar::Line;
 use super::job::Job;
 use crate::number::{grouped, percent, size};
 use crate::terminal;
 use cnn_train::{EpochReport, Length, Metric, Score, Start, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
 /// Where there is no bar, a line says how far it is so often.
@@ -16,7 +17,7 @@ const SMOOTHING: f64 = 0.9;
 /// Shows a run. The bar goes to the standard error, all else to the standard output.
 pub struct Display<'a> {
     job: &'a Job,
-    /// Where the standard error is a terminal.
+    /// Where the standard error is a terminal that can show it.
     bar: Option<ProgressBar>,
     start: Option<Start>,
     started: Instant,
@@ -50,12 +51,11 @@ impl<'a> Display<'a> {
     /// The summary.
     pub fn start(&mut self, start: &Start) {
         self.print(&summary(self.job, start));
-        if stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(start.steps_per_epoch), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // It is where there is no terminal, and where the terminal cannot go back.
+        if !bar.is_hidden() {
             // The template is fixed, and right.
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {wide_msg}");
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.set_style(style.progress_chars("━╸─"));
+            bar.set_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar = Some(bar);
         }
         (self.started, self.last_line) = (Instant::now(), Instant::now());
@@ -75,29 +75,36 @@ impl<'a> Display<'a> {
         let speed = if self.speed == 0.0 { step.examples_per_second } else { self.speed };
         self.speed = SMOOTHING * speed + (1.0 - SMOOTHING) * step.examples_per_second;
 
-        let epoch = if is_last { step.epoch as u64 } else { step.epoch as u64 + 1 };
-        let epoch = format!("epoch {}", of(epoch, self.epochs()));
-        let mut text = format!("loss {:.4}", self.loss);
-        if step.accuracy.is_some() {
-            text += &format!("  accuracy {}", percent(self.accuracy));
-        }
-        text += &format!("  {} images/s", grouped(self.speed.round() as u128));
-        if let Some(left) = self.time_left(step.step) {
-            text += &format!("  {left} left");
-        }
+        let epoch = of(if is_last { step.epoch as u64 } else { step.epoch as u64 + 1 }, self.epochs());
+        let steps = [position, of_epoch];
+        let facts = self.facts(step);
         match &self.bar {
-            Some(bar) => {
-                bar.set_prefix(epoch);
-                bar.set_message(if is_last && start.validation > 0 { "validating".into() } else { text });
-                bar.set_length(of_epoch);
-                bar.set_position(position);
+            Some(bar) if is_last && start.validation > 0 => {
+                let facts = vec![["validating".to_owned(), "validating".to_owned()]];
+                bar.set_message(Line { epoch, steps, facts }.fitted(terminal::width()));
             }
+            Some(bar) => bar.set_message(Line { epoch, steps, facts }.fitted(terminal::width())),
             None if self.last_line.elapsed() >= BETWEEN_LINES => {
-                self.print(&format!("{epoch}  step {}  {text}", of(position, Some(of_epoch))));
+                let facts = facts.into_iter().map(|[text, _]| text).collect::<Vec<_>>().join("  ");
+                self.print(&format!("epoch {epoch}  step {position}/{of_epoch}  {facts}"));
                 self.last_line = Instant::now();
             }
             None => {}
         }
+    }
+
+    /// What the means of the epoch are, in full and short.
+    fn facts(&self, step: &StepReport) -> Vec<[String; 2]> {
+        let loss = format!("loss {:.4}", self.loss);
+        let mut facts = vec![[loss.clone(), loss]];
+        if step.accuracy.is_some() {
+            let accuracy = percent(self.accuracy);
+            facts.push([format!("accuracy {accuracy}"), format!("acc {accuracy}")]);
+        }
+        let speed = grouped(self.speed.round() as u128);
+        facts.push([format!("{speed} images/s"), format!("{speed}/s")]);
+        facts.extend(self.time_left(step.step).map(|left| [format!("{left} left"), format!("{left} left")]));
+        facts
     }
 
     pub fn epoch(&mut self, epoch: &EpochReport) {
@@ -124,7 +131,7 @@ impl<'a> Display<'a> {
         self.print(&line);
         (self.steps, self.loss, self.accuracy, self.last_line) = (0, 0.0, 0.0, Instant::now());
         if let Some(bar) = &self.bar {
-            bar.set_position(0);
+            bar.set_message("");
         }
     }
 
@@ -227,10 +234,10 @@ fn summary(job: &Job, start: &Start) -> String {
         (
             "data",
             format!(
-                "{}: {} of {}",
-                job.source.data,
+                "{} of {} from {}",
                 examples_text(start.examples),
-                several(job.training_data.classes().len() as u64, "class")
+                several(job.training_data.classes().len() as u64, "class"),
+                job.source.data
             ),
         ),
         ("validation", validation),

@@ -93,29 +93,15 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {name:<18}{what}");
         }
     }
-    let Some(best) = &outcome.best else { return text };
-    let model = model_words(job);
-    let weights = quoted(&best.to_string_lossy());
-    let skip_bad = if job.source.skip_bad { " --skip-bad" } else { "" };
-    let _ = write!(
-        text,
-        "\nto evaluate: cnn eval {model} --weights {weights} --data {}{skip_bad}\nto predict:  cnn predict {model} --weights {weights} \
-         PICTURE\n{}",
-        quoted(&job.source.data),
-        longer(job, outcome),
-    );
-    text
-}
-
-/// The model as a command names it.
-fn model_words(job: &Job) -> String {
-    let mut words = quoted(&job.source.file.to_string_lossy());
-    for (option, value) in
-        job.source.model.iter().map(|name| ("model", name)).chain(job.source.set.iter().map(|set| ("set", set)))
-    {
-        let _ = write!(words, " --{option} {}", quoted(value));
+    if outcome.best.is_some() {
+        let run = quoted(&folder.to_string_lossy());
+        let _ = write!(
+            text,
+            "\nto evaluate: cnn eval {run}\nto predict:  cnn predict {run} PICTURE\n{}",
+            longer(job, outcome)
+        );
     }
-    words
+    text
 }
 
 /// Of the data that validated, where the network tells classes apart.

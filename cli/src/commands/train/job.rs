@@ -47,7 +47,7 @@ impl Job {
             file: model_args.file,
             model: model_args.model,
             set: model_args.set,
-            data: training.data.to_string(),
+            data: training.data.clone().absolute().to_string(),
             skip_bad: training.data.skips_bad(),
             validates_on_test,
         };
@@ -100,11 +100,11 @@ impl Job {
         let mut recipe = checkpoint.recipe().clone();
         apply(&mut recipe, &[args.length.settings(), args.recipe.settings()].concat())?;
         if let Some(data) = given_data(&args.data)? {
-            (source.data, source.skip_bad) = (data.to_string(), data.skips_bad());
+            source.skip_bad = data.skips_bad();
+            source.data = data.absolute().to_string();
         }
-        let data = source.data()?;
-        let training_data = data.open(Part::Train)?;
-        let validation_data = source.validates_on_test.then(|| data.open(Part::Test)).transpose()?;
+        let training_data = source.open(Part::Train)?;
+        let validation_data = source.validates_on_test.then(|| source.open(Part::Test)).transpose()?;
         Ok(Self {
             model,
             recipe,
@@ -115,6 +115,23 @@ impl Job {
             weights: None,
             checkpoint: Some(checkpoint),
         })
+    }
+
+    /// What is to be said of a network that tells more classes apart than the data have.
+    pub fn idle_outputs(&self) -> Option<String> {
+        let (network, classes) = (&self.model.network, self.training_data.classes().len());
+        let labelled = self.recipe.loss.terms.iter().filter(|term| term.loss.wants_labels());
+        let outputs = labelled.filter_map(|term| match &term.output {
+            Some(name) => network.outputs.iter().find(|output| output.name == *name),
+            None => network.main_output(),
+        });
+        let mut scores = outputs.map(|output| (&output.name, network.shape(output.value)));
+        let (name, shape) = scores.find(|(_, shape)| shape.elements() == shape[0] && shape[0] > classes)?;
+        let all = shape[0];
+        Some(format!(
+            "`{name}` tells {all} classes apart, and the data have {classes}: the others never occur; give the \
+             network {classes} outputs, unless this is meant"
+        ))
     }
 
     /// The command that goes on with the run.

@@ -1,12 +1,14 @@
 //! `cnn train`
 
+mod bar;
 mod display;
 mod end;
 mod job;
 mod keep;
 
 use crate::args::{MessageFormat, Train};
-use crate::failure::{Failure, INTERRUPTED};
+use crate::data;
+use crate::failure::{Failure, INTERRUPTED, warn};
 use crate::terminal;
 use cnn_train::{Ended, Event, Outcome, Stop, Trainer};
 use display::Display;
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Trains a network, or goes on with a run.
 pub fn run(args: &Train, format: MessageFormat) -> Result<(), Failure> {
     let job = Job::new(args, format)?;
-    let trained = train(&job);
+    let trained = train(&job, format);
     if trained.is_err() && job.checkpoint.is_none() {
         // A run that has not begun leaves an empty folder, which would keep its name from the next one.
         let _ = fs::remove_dir(job.folder.path());
@@ -27,7 +29,7 @@ pub fn run(args: &Train, format: MessageFormat) -> Result<(), Failure> {
     if outcome.ended == Ended::Stopped { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
-fn train(job: &Job) -> Result<Outcome, Failure> {
+fn train(job: &Job, format: MessageFormat) -> Result<Outcome, Failure> {
     let mut trainer =
         Trainer::new(&job.model.network, job.training_data.clone(), job.recipe.clone()).map_err(Failure::new)?;
     if let Some(data) = &job.validation_data {
@@ -49,6 +51,9 @@ fn train(job: &Job) -> Result<Outcome, Failure> {
             let kept = match event {
                 Event::Start(start) => {
                     display.start(start);
+                    if let Some(warning) = job.idle_outputs() {
+                        warn(&warning, format);
+                    }
                     if job.checkpoint.is_none() { keep::copy_model(job) } else { Ok(()) }
                 }
                 Event::Step(step) => {
@@ -65,7 +70,10 @@ fn train(job: &Job) -> Result<Outcome, Failure> {
         })
         .run();
     display.clear();
-    result.map_err(Failure::new)
+    result.map_err(|error| match error {
+        cnn_train::Error::Data(error) => data::failure(&error, job.source.skip_bad),
+        error => Failure::new(error),
+    })
 }
 
 /// Ctrl-C, and what asks a process to end, stop the run after its step; the second time the process ends at once, and the

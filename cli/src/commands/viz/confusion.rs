@@ -1,6 +1,5 @@
 //! `cnn viz confusion`
 
-use super::source::Source;
 use super::{BATCH, save};
 use crate::args::MessageFormat;
 use crate::args::viz::Confusion;
@@ -8,6 +7,7 @@ use crate::evaluation::Judged;
 use crate::failure::Failure;
 use crate::number::grouped;
 use crate::predictions::scores_output;
+use crate::source::Source;
 use cnn_train::plot;
 
 /// Draws which classes a network takes for which.

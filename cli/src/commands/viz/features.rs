@@ -1,10 +1,10 @@
 //! `cnn viz features`
 
-use super::source::Source;
 use super::{save, values};
 use crate::args::MessageFormat;
 use crate::args::viz::Features;
 use crate::failure::Failure;
+use crate::source::Source;
 use crate::trained::Stored;
 use cnn::{CompileOptions, Network, Session, Tensor, ValueId};
 use cnn_train::plot::{self, FeatureMaps};

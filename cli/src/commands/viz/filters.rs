@@ -1,10 +1,10 @@
 //! `cnn viz filters`
 
-use super::source::Source;
 use super::{save, values};
 use crate::args::MessageFormat;
 use crate::args::viz::Filters;
 use crate::failure::Failure;
+use crate::source::Source;
 use cnn::Network;
 use cnn_train::plot;
 

@@ -4,7 +4,6 @@ mod confusion;
 mod curves;
 mod features;
 mod filters;
-mod source;
 mod tsne;
 mod values;
 

@@ -1,6 +1,5 @@
 //! `cnn viz tsne`
 
-use super::source::Source;
 use super::values::{self, with_outputs};
 use super::{BATCH, save};
 use crate::args::MessageFormat;
@@ -8,6 +7,7 @@ use crate::args::viz::Tsne;
 use crate::evaluation::for_each_batch;
 use crate::failure::Failure;
 use crate::number::grouped;
+use crate::source::Source;
 use cnn::{CompileOptions, Network, Op, Session, ValueId};
 use cnn_data::{Dataset, Random, Subset};
 use cnn_train::{TsneOptions, plot, tsne};
