@@ -150,6 +150,16 @@ pub enum Error {
         problem: String,
     },
 
+    /// A file whose bytes are no longer those that were written.
+    #[error(
+        "{} is damaged: its bytes are not those that were written; take an older copy of it, or train anew from the weights \
+         of the run's other file (`best.safetensors` or `last.safetensors`)", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A checkpoint of another network.
     #[error("{} is of another model: {source}\nresume it with the model it was made with", path.display())]
     OtherModel {

@@ -8,7 +8,7 @@ mod tiny;
 use cnn_data::{Arrays, Dataset, Error as DataError, Picture};
 use cnn_ir::ops::{DenseSpec, FlattenSpec, TanhSpec};
 use cnn_ir::{Builder, Network, NetworkBuilder};
-use cnn_train::{Checkpoint, Error, Event, Recipe, RunFolder, Trainer};
+use cnn_train::{Checkpoint, Error, Evaluation, Event, Recipe, RunFolder, Trainer};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -230,13 +230,39 @@ fn a_checkpoint_of_something_else_names_the_differences() {
         (&b""[..], "is no checkpoint: it is too short"),
         (b"not a file of tensors", "is no safetensors file"),
         (&best, "it has no state of a run, only weights"),
-        (&before[..before.len() - whole], "not a whole safetensors file"),
+        (&before[..before.len() - whole], "is damaged: its bytes are not those that were written"),
     ] {
         fs::write(&file, bytes).unwrap();
         let error = Checkpoint::open(&file).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     assert!(Checkpoint::open(parent.path().join("none")).unwrap_err().to_string().starts_with("cannot read"));
+}
+
+/// A flipped bit is noticed wherever it is. Without the key of the checksum a file is as those that never had one.
+#[test]
+fn a_damaged_file_is_not_read() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).run().unwrap();
+    let progress = Checkpoint::open(run.last()).unwrap().progress().clone();
+    let file = parent.path().join("file");
+    for (whole, is_best) in [(fs::read(run.last()).unwrap(), false), (fs::read(run.best()).unwrap(), true)] {
+        let key = whole.windows(12).position(|bytes| bytes == b"cnn.checksum").unwrap();
+        let mut damaged = 0;
+        for at in (0..whole.len()).filter(|at| *at < 100 || at % 7 == 0) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&file, &bytes).unwrap();
+            let error = match is_best {
+                true => Evaluation::read(&file).and_then(|_| Ok(cnn_runtime::Weights::open(&file)?)).err(),
+                false => Checkpoint::open(&file).map(|other| assert_eq!(*other.progress(), progress)).err(),
+            };
+            assert!(error.is_some() || (key..key + 22).contains(&at), "byte {at} of {}", whole.len());
+            damaged += usize::from(error.is_some_and(|error| error.to_string().contains("is damaged: its bytes")));
+        }
+        assert!(damaged > whole.len() / 7, "{damaged}");
+    }
 }
 
 #[test]
