@@ -78,7 +78,7 @@ pub struct Progress {
 pub struct Best {
     /// The loss or accuracy.
     pub value: f64,
-    /// Whole epochs before it.
+    /// The epoch that it is the end of, or lies within, counted from 1.
     pub epoch: usize,
     /// Updates before it.
     pub step: u64,

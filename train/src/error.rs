@@ -63,8 +63,8 @@ pub enum Error {
 
     /// Training that diverges.
     #[error(
-        "{what} not finite in step {step} (epoch {epoch}); that begins in {place}; try a lower learning rate than {rate}, \
-         or clip the gradients{}", where_kept("the last good state", .kept.as_ref())
+        "{what} not finite in step {} (epoch {}); that begins in {place}; try a lower learning rate than {rate:?}, \
+         or clip the gradients{}", .step.saturating_add(1), .epoch.saturating_add(1), where_kept("the last good state", .kept.as_ref())
     )]
     NotFinite {
         /// What is not finite.
@@ -122,11 +122,11 @@ pub enum Error {
     },
 
     /// A file or folder that cannot be written. What was there before is still there.
-    #[error("cannot write {} ({}): {source}; what was there before is kept", path.display(), size(*.bytes))]
+    #[error("cannot write {}{}: {source}; what was there before is kept", path.display(), size(*.bytes))]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The bytes that it needs.
+        /// The bytes that it needs; 0 where it is not for want of them.
         bytes: u64,
         /// Why.
         source: std::io::Error,
@@ -204,6 +204,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A file where a folder should be.
+    #[error("{} is a file, and a folder is wanted there; give another name, or move the file away", path.display())]
+    IsFile {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A run of this name.
     #[error("there is a run {} already; resume it, or give the new one another name", path.display())]
     RunExists {
@@ -234,7 +241,7 @@ fn what_fits(batch: usize) -> String {
 }
 
 fn size(bytes: u64) -> String {
-    if bytes == 0 { "a folder".to_owned() } else { format!("{bytes} bytes are needed") }
+    if bytes == 0 { String::new() } else { format!(" ({bytes} bytes are needed)") }
 }
 
 /// `12.3 MB`, `1.5 GB`.

@@ -56,6 +56,15 @@ fn parameters_that_overflow_are_not_kept() {
     let error = trainer(&settings).folder(run.clone()).observe(start).run().unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
     assert_eq!(fs::read(run.last()).unwrap(), b"an earlier state");
+
+    // There is no next step to find it.
+    let settings = recipe(&[("optimizer", "sgd"), ("rate", "1e39"), ("steps", "1")]);
+    let run = new_run(parent.path());
+    for trainer in [trainer(&settings), trainer(&settings).folder(run.clone())] {
+        let error = trainer.run().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("a parameter is not finite in step 1 (epoch 1)") && error.contains("than 1e39"), "{error}");
+    }
+    assert!(!run.best().exists() && !run.last().exists());
 }
 
 /// Data of which one example cannot be read.

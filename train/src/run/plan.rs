@@ -123,6 +123,9 @@ impl<'a> Run<'a> {
         if let Some(folder) = folder.as_ref().filter(|_| !(is_saved && state.is_over())) {
             lock = Some(folder.lock()?);
             check_folder(folder, checkpoint.as_ref())?;
+            if checkpoint.is_none() {
+                folder.clear()?;
+            }
             folder.write("config.json", &config(&state, notes))?;
             record = Some(folder.record(state.progress.step)?);
         }

@@ -9,7 +9,7 @@ use crate::output::write_file;
 use crate::predictions::scores_output;
 use crate::run::held_back;
 use crate::trained::Trained;
-use cnn_train::{Ended, Length, Metric, Outcome, plot};
+use cnn_train::{Ended, Length, Metric, Outcome, Progress, plot};
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::path::Path;
@@ -33,11 +33,15 @@ pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
 }
 
 fn interrupted(job: &Job, outcome: &Outcome) -> String {
-    let progress = &outcome.progress;
+    let Progress { step, epoch, example, is_unvalidated, .. } = outcome.progress;
+    let place = match (is_unvalidated, example) {
+        (true, _) => format!("while epoch {epoch} was validated"),
+        (false, 0) if epoch > 0 => format!("at the end of epoch {epoch}"),
+        _ => format!("in epoch {}", epoch + 1),
+    };
     format!(
-        "\ninterrupted after step {} in epoch {}; the state is in {}\nto go on: {}\n",
-        grouped(progress.step.into()),
-        progress.epoch + 1,
+        "\ninterrupted after step {} {place}; the state is in {}\nto go on: {}\n",
+        grouped(step.into()),
         job.folder.last().display(),
         job.resuming()
     )
@@ -77,7 +81,7 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
             Metric::Loss => format!("loss {:.4}", best.value),
             Metric::Accuracy => format!("accuracy {}", percent(best.value)),
         };
-        let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch.max(1));
+        let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch);
     }
     let folder = job.folder.path();
     let _ = write!(text, "\n\n{}{}\n", folder.display(), std::path::MAIN_SEPARATOR);

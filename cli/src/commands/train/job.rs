@@ -84,7 +84,7 @@ impl Job {
         if !last.exists() {
             let folder = folder.path().display();
             let text =
-                format!("`{folder}` has no state to go on from: it ended before its first checkpoint; train anew");
+                format!("`{folder}` has no state to go on from: it ended before its first checkpoint; its name is free");
             return Err(Failure::Message(text));
         }
         let checkpoint = Checkpoint::open(last);
