@@ -92,6 +92,31 @@ impl Dataset for Bad {
     }
 }
 
+/// Data that have a label of their own for every example.
+struct Labels(Arc<Arrays>, usize);
+
+impl Dataset for Labels {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        self.0.classes()
+    }
+
+    fn shape(&self) -> Option<[usize; 3]> {
+        self.0.shape()
+    }
+
+    fn label(&self, _: usize) -> Result<usize, DataError> {
+        Ok(self.1)
+    }
+
+    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, DataError> {
+        self.0.read(index, picture).map(|_| self.1)
+    }
+}
+
 #[test]
 fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
     let parent = tempfile::tempdir().unwrap();
@@ -159,10 +184,29 @@ fn network_data_and_loss_must_go_together() {
         (&[("freeze", "convv")], pictures([1, 6, 6]), 3, "there is no `convv` to freeze"),
         (&[("validation", "0.01")], pictures([1, 6, 6]), 3, "at least one for each of the two parts"),
         (&[("init.head", "constant")], pictures([1, 6, 6]), 3, "the network has no such layer"),
+        (&[("fresh", "head")], pictures([1, 6, 6]), 3, "the network has no such layer"),
+        (&[("loss", "cross_entropy(weight = [1, 2])")], pictures([1, 6, 6]), 3, "has 2 elements where 3 are needed"),
+        (&[("loss", "cross_entropy(weight = [0, 0, 0])")], pictures([1, 6, 6]), 3, "of classes whose weight is 0"),
+        (&[("loss", "bce_with_logits(pos_weight = [1, 2])")], pictures([1, 6, 6]), 3, "2 elements where 3 are needed"),
+        (&[("drop_last", "true")], pictures([1, 6, 6]), 3, "the batch size is 5; of 4 examples no batch is full"),
+        (&[("schedule", "one_cycle(total = 2)")], pictures([1, 6, 6]), 3, "ends after 2 of the run's 3 steps; write"),
+        (
+            &[("schedule", "warmup(4) -> one_cycle(total = 2)"), ("schedule_per", "epoch"), ("steps", "7")],
+            pictures([1, 6, 6]),
+            3,
+            "that ends after 6 of the run's 7 epochs; write `total = 3`",
+        ),
+        (&[("evaluation_transforms", "resize([3, 3])")], pictures([1, 6, 6]), 3, "pictures of evaluation are [1, 3, 3]"),
+        (&[("transforms", "random_crop(9)")], pictures([1, 6, 6]), 3, "random_crop"),
+        (&[("weight_decay", "0.1"), ("workers", "300")], pictures([1, 6, 6]), 3, "the number of workers is 300"),
+        (&[], Arc::new(Labels(data(4, 1), 3)), 3, "the label of example 0 is 3, and there are 3 classes"),
     ] {
+        let parent = tempfile::tempdir().unwrap();
+        let run = new_run(parent.path());
         let trainer = Trainer::new(&network(classes), data, recipe(settings)).unwrap();
-        let error = trainer.run().unwrap_err().to_string();
+        let error = trainer.folder(run.clone()).run().unwrap_err().to_string();
         assert!(error.contains(message), "{settings:?}: {error}");
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0, "{settings:?}: the folder is as it was");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::output::write_file;
 use crate::predictions::scores_output;
 use crate::run::held_back;
 use crate::trained::Trained;
+use cnn_recipe::Curve;
 use cnn_train::{Ended, Length, Metric, Outcome, Progress, plot};
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
@@ -57,8 +58,11 @@ fn nothing_left(job: &Job, outcome: &Outcome) -> String {
     format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job, outcome))
 }
 
-/// The command that trains twice as long as was planned or done.
+/// The command that trains twice as long as was planned or done; none where the schedule is of one length.
 fn longer(job: &Job, outcome: &Outcome) -> String {
+    if matches!(job.recipe.schedule.curve, Curve::OneCycle(_)) {
+        return String::new();
+    }
     let progress = &outcome.progress;
     let longer = match job.recipe.length {
         Length::Epochs(epochs) => format!("--epochs {}", epochs.max(progress.epoch as u64).saturating_mul(2)),
