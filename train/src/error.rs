@@ -83,7 +83,7 @@ pub enum Error {
 
     /// A run that needs more memory than there is.
     #[error(
-        "a batch of {batch} needs {} of memory and {} are available; {}",
+        "with a batch of {batch} the run needs {} of memory, the data and the program included, and {} are available; {}",
         memory(*.needed), memory(*.available), what_fits(*.largest)
     )]
     Memory {
@@ -106,7 +106,7 @@ pub enum Error {
     ParameterMemory {
         /// Bytes that they need.
         needed: u64,
-        /// Bytes that the run can have.
+        /// Bytes that are left for them.
         available: u64,
     },
 

@@ -8,7 +8,7 @@ mod tiny;
 use cnn_data::{Arrays, Dataset, Error as DataError, Picture};
 use cnn_ir::ops::{DenseSpec, FlattenSpec, TanhSpec};
 use cnn_ir::{Builder, Network, NetworkBuilder};
-use cnn_train::{Checkpoint, Error, Evaluation, Event, Recipe, RunFolder, Trainer};
+use cnn_train::{Checkpoint, Error, Evaluation, Event, Memory, Recipe, RunFolder, Trainer};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -62,7 +62,10 @@ fn parameters_that_overflow_are_not_kept() {
     let run = new_run(parent.path());
     for trainer in [trainer(&settings), trainer(&settings).folder(run.clone())] {
         let error = trainer.run().map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("a parameter is not finite in step 1 (epoch 1)") && error.contains("than 1e39"), "{error}");
+        assert!(
+            error.contains("a parameter is not finite in step 1 (epoch 1)") && error.contains("than 1e39"),
+            "{error}"
+        );
     }
     assert!(!run.best().exists() && !run.last().exists());
 }
@@ -130,14 +133,17 @@ fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
 
 #[test]
 fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
-    let mut needed = 0;
+    let mut memory = Memory::default();
     let base = recipe(&[("batch", "37"), ("validation", "0.2"), ("epochs", "1")]);
     let start = |event: Event<'_>| {
         if let Event::Start(start) = event {
-            needed = start.memory;
+            memory = start.memory;
         }
     };
     trainer(&base).observe(start).run().unwrap();
+    // 37 pictures of 36 floats, and their labels.
+    assert_eq!(memory.data, 37 * (36 * 4 + 8));
+    let (needed, held) = (memory.total(), memory.data + memory.program);
     assert!(trainer(&base).memory_limit(needed).run().is_ok());
     let error = trainer(&base).memory_limit(needed - 1).run().unwrap_err();
     let Error::Memory { largest, .. } = error else { panic!("{error}") };
@@ -145,8 +151,8 @@ fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
     let mut smaller = base.clone();
     smaller.set("batch", &largest.to_string()).unwrap();
     assert!(trainer(&smaller).memory_limit(needed - 1).run().is_ok());
-    for (limit, message) in [(5000, "not even a batch of 1 fits"), (4000, "no batch fits: make the network smaller")] {
-        let error = trainer(&base).memory_limit(limit).run().unwrap_err().to_string();
+    for (left, message) in [(5000, "not even a batch of 1 fits"), (4000, "no batch fits: make the network smaller")] {
+        let error = trainer(&base).memory_limit(held + left).run().unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
 }
@@ -196,7 +202,12 @@ fn network_data_and_loss_must_go_together() {
             3,
             "that ends after 6 of the run's 7 epochs; write `total = 3`",
         ),
-        (&[("evaluation_transforms", "resize([3, 3])")], pictures([1, 6, 6]), 3, "pictures of evaluation are [1, 3, 3]"),
+        (
+            &[("evaluation_transforms", "resize([3, 3])")],
+            pictures([1, 6, 6]),
+            3,
+            "pictures of evaluation are [1, 3, 3]",
+        ),
         (&[("transforms", "random_crop(9)")], pictures([1, 6, 6]), 3, "random_crop"),
         (&[("weight_decay", "0.1"), ("workers", "300")], pictures([1, 6, 6]), 3, "the number of workers is 300"),
         (&[], Arc::new(Labels(data(4, 1), 3)), 3, "the label of example 0 is 3, and there are 3 classes"),

@@ -5,7 +5,7 @@ use crate::adapters::compile_options;
 use crate::checkpoint::{Checkpoint, Progress, RunState, VERSION};
 use crate::feed::Feed;
 use crate::trainer::Trainer;
-use crate::{Error, Event, Length, Metric, Per, Recipe, RunFolder, Start};
+use crate::{Error, Event, Length, Memory, Metric, Per, Recipe, RunFolder, Start};
 use crate::{description, initial, initial_weights, memory, training_options};
 use cnn_data::{Batch, Dataset, Loader, LoaderOptions, Position, split};
 use cnn_ir::Network;
@@ -20,8 +20,8 @@ impl<'a> Run<'a> {
     /// Makes everything ready, and tells of the start.
     pub fn new(trainer: Trainer<'a>) -> Result<Self, Error> {
         let Trainer { network, recipe, folder, checkpoint, observers, stop, targets, notes, .. } = trainer;
-        // What the run takes itself is not counted.
-        let available = trainer.memory.or_else(memory::available);
+        // Looked up before the run takes any itself.
+        let (limit, free) = (trainer.memory, memory::available());
         let (dataset, validation) = match (trainer.validation, recipe.validation) {
             (Some(validation), _) => (trainer.dataset, Some(validation)),
             (None, Some(share)) => {
@@ -30,6 +30,12 @@ impl<'a> Run<'a> {
             }
             (None, None) => (trainer.dataset, None),
         };
+        let held = Memory {
+            data: dataset.memory().saturating_add(validation.as_ref().map_or(0, |data| data.memory())),
+            program: memory::PROGRAM,
+            ..Memory::default()
+        };
+        let available = limit.or(free.map(|free| free.saturating_add(held.total())));
         let examples = dataset.len();
         let progress = match &checkpoint {
             None => Progress::default(),
@@ -61,7 +67,8 @@ impl<'a> Run<'a> {
             return Err(Error::mismatch(problem, "freeze less of it, or give it layers with parameters"));
         }
         let least = parameter_bytes(&network, &recipe);
-        if let Some(available) = available.filter(|available| least > *available) {
+        let left = available.map(|available| available.saturating_sub(held.total()));
+        if let Some(available) = left.filter(|left| least > *left) {
             return Err(Error::ParameterMemory { needed: least, available });
         }
         let weights = match (&checkpoint, &trainer.weights) {
@@ -83,18 +90,26 @@ impl<'a> Run<'a> {
             None => None,
         };
         let parameters: usize = session.parameters().map(|(_, values)| size_of_val(values)).sum();
+        // A decoded picture of a thread that loads: its pixels as bytes and as floats, before the transforms.
+        let decoded = dataset.shape().map_or(0, |shape| shape.iter().fold(5u64, |all, size| all * *size as u64));
         let needed = |batch: usize| {
-            let loading = (recipe.workers as u64 + 3) * batch as u64 * feed.example_bytes();
-            let validating = inference.as_ref().map_or(0, |(inference, packed)| {
-                loading + parameters as u64 + packed + inference.arena_bytes(batch) as u64
-            });
-            (session.bytes(batch) as u64).saturating_add(loading).saturating_add(validating).max(least)
+            let batches = (recipe.workers as u64 + 3).saturating_mul(batch as u64).saturating_mul(feed.example_bytes());
+            let loading = batches.saturating_add(recipe.workers.max(1) as u64 * decoded);
+            let validating = |(inference, packed): &(Session, u64)| {
+                loading.saturating_add(parameters as u64 + packed + inference.arena_bytes(batch) as u64)
+            };
+            Memory {
+                loading,
+                training: (session.bytes(batch) as u64).max(least),
+                validation: inference.as_ref().map_or(0, validating),
+                ..held
+            }
         };
         let batch = recipe.batch.min(examples);
         let memory = needed(batch);
-        if let Some(available) = available.filter(|available| memory > *available) {
-            let largest = largest(batch, |batch| needed(batch) <= available);
-            return Err(Error::Memory { needed: memory, available, batch: recipe.batch, largest });
+        if let Some(available) = available.filter(|available| memory.total() > *available) {
+            let largest = largest(batch, |batch| needed(batch).total() <= available);
+            return Err(Error::Memory { needed: memory.total(), available, batch: recipe.batch, largest });
         }
         let steps_per_epoch = steps_per_epoch(&recipe, examples);
         let start = Start {

@@ -4,7 +4,7 @@ use super::display::{duration, several};
 use super::job::{Job, quoted};
 use crate::evaluation::Judged;
 use crate::failure::Failure;
-use crate::number::{grouped, percent};
+use crate::number::{grouped, loss, percent};
 use crate::output::write_file;
 use crate::predictions::scores_output;
 use crate::run::held_back;
@@ -82,7 +82,7 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
     if let Some(best) = progress.best {
         let on = if outcome.validation.is_some() { "validation" } else { "training" };
         let value = match job.recipe.best {
-            Metric::Loss => format!("loss {:.4}", best.value),
+            Metric::Loss => format!("loss {}", loss(best.value)),
             Metric::Accuracy => format!("accuracy {}", percent(best.value)),
         };
         let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch);
