@@ -374,6 +374,20 @@ fn two_runs_do_not_work_in_one_folder() {
     assert!(matches!(error, Err(Error::RunInUse { .. })));
 }
 
+/// A process that was killed before its first checkpoint has left what a new run of its name must not take for its own.
+#[test]
+fn a_run_without_a_checkpoint_is_begun_anew() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "2")])).folder(run.clone()).run().unwrap();
+    fs::remove_file(run.last()).unwrap();
+    let run = RunFolder::create(parent.path(), "run").unwrap();
+    let start = |event: Event<'_>| assert!(!matches!(event, Event::Start(_)) || !run.best().exists());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).observe(start).run().unwrap();
+    let rows = cnn_train::record::read_rows(run.path()).unwrap();
+    assert!(run.best().exists() && rows.iter().all(|row| row.epoch <= 1.0), "{rows:?}");
+}
+
 /// What lies in the place of the temporary file cannot be written over, by no user.
 #[test]
 fn a_checkpoint_that_cannot_be_written_keeps_the_old_one() {

@@ -4,6 +4,8 @@
 pub const LEAST_FALL: f64 = 0.2;
 /// How much of what was won must be lost again for a valley to be over.
 const LOST: f64 = 0.5;
+/// How many times the loss before the first step is too much for a beginning.
+const EXPLODED: f64 = 4.0;
 /// Where the fall begins: with this share of it.
 const BEGUN: f64 = 0.1;
 /// Steps of which the smoothed loss of one is the mean, as a share of all: so many on either side.
@@ -63,6 +65,10 @@ pub fn judge(points: &[Point]) -> Verdict {
     let Some(start) = usual(points.iter().take(some_of(points.len())).map(|point| point.loss)) else {
         return Verdict::Flat(0.0);
     };
+    // The first loss is that before any step.
+    if points.first().is_some_and(|first| start > EXPLODED * first.loss) {
+        return Verdict::Rises;
+    }
     let mut bottom = 0;
     for (at, point) in points.iter().enumerate() {
         if point.smoothed < points[bottom].smoothed {
@@ -135,6 +141,7 @@ mod tests {
         for (name, noise, loss, expected) in [
             ("flat", 0.0, &(|_| 2.3) as &dyn Fn(f64) -> f64, Verdict::Flat(0.0)),
             ("rising", 0.1, &|rate| 2.3 + rate, Verdict::Rises),
+            ("at once", 0.1, &|rate| if rate < 1.1e-6 { 2.3 } else { 1e6 / (rate + 1.0) }, Verdict::Rises),
             ("infinite", 0.1, &|rate| if rate < 1.0 { 2.3 } else { f64::INFINITY }, Verdict::Rises),
         ] {
             assert_eq!(judge(&search(250, noise, loss)), expected, "{name}");

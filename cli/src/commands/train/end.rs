@@ -34,18 +34,22 @@ pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
 }
 
 fn interrupted(job: &Job, outcome: &Outcome) -> String {
-    let Progress { step, epoch, example, is_unvalidated, .. } = outcome.progress;
-    let place = match (is_unvalidated, example) {
-        (true, _) => format!("while epoch {epoch} was validated"),
-        (false, 0) if epoch > 0 => format!("at the end of epoch {epoch}"),
-        _ => format!("in epoch {}", epoch + 1),
-    };
     format!(
-        "\ninterrupted after step {} {place}; the state is in {}\nto go on: {}\n",
-        grouped(step.into()),
+        "\ninterrupted after step {} {}; the state is in {}\nto go on: {}\n",
+        grouped(outcome.progress.step.into()),
+        place(&outcome.progress),
         job.folder.last().display(),
         job.resuming()
     )
+}
+
+/// Where a run stands, in epochs counted from 1.
+fn place(progress: &Progress) -> String {
+    match (progress.epoch, progress.example) {
+        (epoch, _) if progress.is_unvalidated => format!("while epoch {epoch} was validated"),
+        (epoch @ 1.., 0) => format!("at the end of epoch {epoch}"),
+        (epoch, _) => format!("in epoch {}", epoch + 1),
+    }
 }
 
 /// Of a run that was over when it was resumed.
@@ -160,4 +164,24 @@ fn validation(job: &Job) -> Result<Option<std::sync::Arc<dyn cnn_data::Dataset>>
     }
     let Some(share) = job.recipe.validation else { return Ok(None) };
     held_back(job.training_data.clone(), share, job.recipe.seed).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_counted_from_one() {
+        for (epoch, example, is_unvalidated, expected) in [
+            (0, 0, false, "in epoch 1"),
+            (0, 5, false, "in epoch 1"),
+            (1, 0, true, "while epoch 1 was validated"),
+            (1, 0, false, "at the end of epoch 1"),
+            (1, 5, false, "in epoch 2"),
+        ] {
+            let mut progress = Progress::default();
+            (progress.epoch, progress.example, progress.is_unvalidated) = (epoch, example, is_unvalidated);
+            assert_eq!(place(&progress), expected);
+        }
+    }
 }
