@@ -10,7 +10,7 @@ pub fn percent(probability: f64) -> String {
     format!("{:.1} %", 100.0 * probability)
 }
 
-/// A loss with four decimals, and with four digits where it is large: `0.6931`, `1.234e12`.
+/// A loss with four decimals, and with four digits where it is large: `0.1234`, `1.234e12`.
 pub fn loss(loss: f64) -> String {
     if loss.abs() < 1e5 { format!("{loss:.4}") } else { format!("{loss:.3e}") }
 }
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn losses_fit_into_their_column() {
-        for (number, text) in [(0.693_147, "0.6931"), (99_999.5, "99999.5000"), (1.234_56e12, "1.235e12")] {
+        for (number, text) in [(0.123_45, "0.1235"), (99_999.5, "99999.5000"), (1.234_56e12, "1.235e12")] {
             assert_eq!(loss(number), text);
         }
     }

@@ -17,7 +17,7 @@ use cnn_train::{Error, Event, Length, Per, Recipe, Trainer};
 use std::io::{Write, stdout};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use suggest::{LEAST_FALL, Point, Verdict, judge, smooth, some_of, usual};
+use suggest::{LEAST_FALL, Point, Verdict, beginning, ending, judge, smooth};
 
 /// How much of the mean loss stays from step to step, for the search to see that it diverges.
 const SMOOTHING: f64 = 0.9;
@@ -61,25 +61,24 @@ pub fn run(args: &LrFind, format: MessageFormat) -> Result<(), Failure> {
         Verdict::Falls(point) => search.tried(point, &points)?,
         _ => None,
     };
-    let start = usual(points.iter().take(some_of(points.len())).map(|point| point.loss)).unwrap_or(f64::NAN);
     let text = match (verdict, suggested) {
         (Verdict::Falls(point), Some((rate, end))) => format!(
             "the loss falls fastest at a rate of {}; {} steps with {rate} bring it from {} to {}: `--rate {rate}`",
-            two_digits(point.rate),
+            number::rate(rounded(point.rate)),
             args.steps,
-            number::loss(start),
+            number::loss(beginning(&points)),
             number::loss(end),
-            rate = two_digits(rate),
+            rate = number::rate(rate),
         ),
         (Verdict::Falls(point), None) => format!(
             "the loss falls fastest at a rate of {}, but {} steps with {} or less do not bring it down: raise `--steps`",
-            two_digits(point.rate),
+            number::rate(rounded(point.rate)),
             args.steps,
-            two_digits(SHARE * point.rate),
+            number::rate(rounded(SHARE * point.rate)),
         ),
         (Verdict::Flat(fall), _) => format!(
-            "the loss falls by {} at most, which is too little to suggest a rate: raise `--steps` or `--to`, or raise \
-             `--from`, so that more steps are left for each rate",
+            "the loss falls by {} at most, too little to suggest a rate: raise `--steps`, or `--from`, which leaves more of \
+             them for each rate, or `--to`",
             number::percent(fall)
         ),
         (Verdict::Rises, _) => format!(
@@ -125,18 +124,17 @@ impl Search<'_> {
     /// The highest of some rates below one with which the loss falls, and what it falls to: what falls in the search need not
     /// do so from the first step on.
     fn tried(&self, fastest: Point, points: &[Point]) -> Result<Option<(f64, f64)>, Failure> {
-        let start = usual(points.iter().take(some_of(points.len())).map(|point| point.loss)).unwrap_or(f64::NAN);
+        let enough = (1.0 - LEAST_FALL) * beginning(points);
         let mut rate = fastest.rate;
         for _ in 0..TRIALS {
-            rate *= SHARE;
+            rate = rounded(SHARE * rate);
             let mut losses = Vec::new();
             self.train(rate, Constant {}.into(), |_, loss| {
                 losses.push(loss);
                 true
             })?;
-            let is_whole = losses.len() == self.steps as usize;
-            let end = usual(losses.iter().rev().take(some_of(losses.len())).copied()).filter(|_| is_whole);
-            if let Some(end) = end.filter(|end| *end <= (1.0 - LEAST_FALL) * start) {
+            let end = ending(&losses);
+            if losses.len() == self.steps as usize && end <= enough {
                 return Ok(Some((rate, end)));
             }
         }
@@ -177,9 +175,9 @@ impl Search<'_> {
     }
 }
 
-/// A rate with two digits, as it is written on a command line.
-fn two_digits(rate: f64) -> String {
-    number::rate(format!("{rate:.1e}").parse().unwrap_or(rate))
+/// Two digits of a rate.
+fn rounded(rate: f64) -> f64 {
+    format!("{rate:.1e}").parse().unwrap_or(rate)
 }
 
 fn table(points: &[Point]) -> String {
@@ -210,7 +208,7 @@ fn chart(network: &str, points: &[Point], suggested: Option<f64>) -> Chart {
             x: "learning rate".into(),
             log_x: true,
             series: vec![series(1, |point| point.loss, true), series(0, |point| point.smoothed, false)],
-            mark: suggested.map(|rate| (rate, two_digits(rate))),
+            mark: suggested.map(|rate| (rate, number::rate(rate))),
             ..Panel::default()
         }],
         legend: vec![legend(0, "smoothed loss", false), legend(1, "loss of a step", true)],

@@ -47,24 +47,35 @@ pub fn smooth(points: &mut [Point]) {
     }
 }
 
-/// The usual loss of some steps: their median, which single bad batches do not change. None of no steps.
-pub fn usual(losses: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut losses: Vec<f64> = losses.collect();
-    losses.sort_by(f64::total_cmp);
-    losses.get(losses.len() / 2).copied()
+/// The usual loss at the beginning of a search; not a number where there are no steps.
+pub fn beginning(points: &[Point]) -> f64 {
+    median(points.iter().take(some_of(points.len())).map(|point| point.loss))
 }
 
-/// How many steps at the beginning or the end of so many are taken together.
-pub fn some_of(steps: usize) -> usize {
+/// The usual loss at the end of some steps; not a number where there are none.
+pub fn ending(losses: &[f64]) -> f64 {
+    median(losses.iter().rev().take(some_of(losses.len())).copied())
+}
+
+/// How many steps are taken together.
+fn some_of(steps: usize) -> usize {
     (steps / 10).max(5)
+}
+
+/// What single bad batches do not change.
+fn median(losses: impl Iterator<Item = f64>) -> f64 {
+    let mut losses: Vec<f64> = losses.collect();
+    losses.sort_by(f64::total_cmp);
+    losses.get(losses.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Where the smoothed loss falls fastest with the logarithm of the rate: within its first valley that is deep enough, from
 /// where it has begun to fall to the bottom.
 pub fn judge(points: &[Point]) -> Verdict {
-    let Some(start) = usual(points.iter().take(some_of(points.len())).map(|point| point.loss)) else {
+    if points.is_empty() {
         return Verdict::Flat(0.0);
-    };
+    }
+    let start = beginning(points);
     // The first loss is that before any step.
     if points.first().is_some_and(|first| start > EXPLODED * first.loss) {
         return Verdict::Rises;
