@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use cnn::Weights;
 use cnn_data::transforms::Scratch;
 use cnn_data::{Picture, Pipeline, Random, read_picture};
-use cnn_train::{Checkpoint, Evaluation};
+use cnn_train::{Checkpoint, Error, Evaluation};
 use std::path::Path;
 
 /// Weights, how pictures are prepared for them, and what their classes are called.
@@ -19,10 +19,15 @@ pub struct Trained {
 impl Trained {
     /// Reads `best.safetensors`, `last.safetensors`, or weights of anywhere else.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        if let Ok(checkpoint) = Checkpoint::open(path) {
-            let transforms = Some(checkpoint.recipe().evaluation());
-            let weights = checkpoint.weights().map_err(Failure::new)?;
-            return Ok(Self { weights, transforms, classes: checkpoint.classes().to_vec() });
+        match Checkpoint::open(path) {
+            Ok(checkpoint) => {
+                let transforms = Some(checkpoint.recipe().evaluation());
+                let weights = checkpoint.weights().map_err(Failure::new)?;
+                return Ok(Self { weights, transforms, classes: checkpoint.classes().to_vec() });
+            }
+            Err(error @ Error::Damaged { .. }) => return Err(Failure::new(error)),
+            // Whether it has weights at all is seen below.
+            Err(_) => {}
         }
         let weights = Weights::open(path)?;
         let Some(stored) = Evaluation::read(path).map_err(Failure::new)? else {

@@ -97,6 +97,16 @@ fn a_network_is_trained_evaluated_and_used() {
         workspace.prints(&[&["lr-find", "tiny.cnn", "--steps", "40", "--svg", "lr.svg"], &weights[..]].concat());
     assert!(found.contains("smoothed") && parsed("lr.svg"), "{found}");
 
+    for (range, message) in [
+        (&["--steps", "100"][..], " bring it from 2."),
+        (&["--to", "1e-4"], "at most, too little to suggest a rate: raise `--steps`"),
+        (&["--from", "1e10", "--to", "1e30", "--steps", "20"], "the loss rises before it has fallen by 20.0 %"),
+    ] {
+        let found = workspace.prints(&[&["lr-find", "tiny.cnn"], range].concat());
+        let rows = found.lines().take_while(|line| !line.is_empty());
+        assert!(found.contains(message) && rows.into_iter().all(|row| row.len() == 34), "{range:?}: {found}");
+    }
+
     for drawn in [[&eval[..6], &["--confusion", "c.png"]].concat(), vec!["lr-find", "tiny.cnn", "--svg", "c.PNG"]] {
         workspace.prints(&drawn);
         let name = drawn.last().unwrap();
@@ -293,7 +303,10 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         (&["--validation", "1"], "it is the share of the examples that is held back"),
         (&["--drop-last=maybe"], "`--drop-last maybe`: `drop_last` is `maybe`; it is `true` or `false`"),
         (&["--freeze", "nothing"], "nothing"),
-        (&["--runs", "file"], "cannot write file/tiny"),
+        (&["--runs", "file"], "file is a file, and a folder is wanted there"),
+        (&["--loss", "cross_entropy(weight = [1, 2])"], "the list of class weights has 2 elements where"),
+        (&["--schedule", "one_cycle"], "`total` of `one_cycle` must be given"),
+        (&["--schedule", "one_cycle(total = 2)"], "that ends after 2 of the run's"),
         (&["--name", "a/b"], "it is the name of one folder"),
         (&["--weights", "file"], "file"),
         (&["--resume", "runs/a", "--name", "b"], "both name the run"),
@@ -309,8 +322,7 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         assert_eq!(text.matches("error").count() - text.matches("os error").count(), 1, "{args:?}: {text}");
     }
     // What was refused before its first step has left nothing.
-    let left: Vec<_> = fs::read_dir(workspace.path("runs")).unwrap().map(|run| run.unwrap().file_name()).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert!(!workspace.path("runs").exists());
     let diverged = workspace.run(&["train", "tiny.cnn", "--rate", "1e38", "--optimizer", "sgd"]);
     assert!(diverged.status.code() == Some(1) && stderr(&diverged).contains("not finite in step"), "{diverged:?}");
 }
@@ -329,9 +341,23 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     assert!(text.contains("the run had 0.01 for `rate`"), "{text}");
     let text = workspace.refuses(&["train", "--resume", "runs/a/best.safetensors"]);
     assert!(text.contains("is no checkpoint"), "{text}");
+    for (name, args) in [
+        ("last.safetensors", &["train", "--resume", "runs/a", "--epochs", "3"][..]),
+        ("last.safetensors", &["eval", "tiny.cnn", "--weights", "runs/a/last.safetensors"]),
+        ("best.safetensors", &["eval", "tiny.cnn", "--weights", "runs/a/best.safetensors"]),
+    ] {
+        let path = workspace.path(&format!("runs/a/{name}"));
+        let whole = fs::read(&path).unwrap();
+        let mut damaged = whole.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        fs::write(&path, damaged).unwrap();
+        assert!(workspace.refuses(args).contains("is damaged: its bytes are not those that were written"), "{args:?}");
+        fs::write(&path, whole).unwrap();
+    }
 
     fs::remove_file(workspace.path("runs/a/last.safetensors")).unwrap();
     assert!(workspace.refuses(&["train", "--resume", "runs/a"]).contains("it ended before its first checkpoint"));
+    assert!(workspace.prints(&["train", "tiny.cnn", "--name", "a"]).contains("finished: "), "the name is free");
 
     // A model's file may be called as one of the run's is.
     workspace.write("config.json", MODEL);

@@ -37,6 +37,11 @@ pub trait Dataset: Send + Sync {
     /// [`Error::Index`] when there is no such example, and whatever is wrong with it.
     fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error>;
 
+    /// Bytes of memory that it holds as long as it lives; 0 where pictures are read when they are wanted.
+    fn memory(&self) -> u64 {
+        0
+    }
+
     /// What messages call an example.
     fn name(&self, index: usize) -> String {
         format!("example {index}")
@@ -95,6 +100,12 @@ impl Dataset for Subset {
         self.dataset.read(self.whole(index)?, picture)
     }
 
+    /// Its share of the whole dataset's.
+    fn memory(&self) -> u64 {
+        let share = self.indices.len() as f64 / self.dataset.len().max(1) as f64;
+        (share * self.dataset.memory() as f64) as u64
+    }
+
     fn name(&self, index: usize) -> String {
         self.whole(index).map_or_else(|_| format!("example {index}"), |index| self.dataset.name(index))
     }
@@ -143,6 +154,7 @@ mod tests {
     fn a_split_is_fixed_by_its_seed_and_loses_nothing() {
         let (training, validation) = split(numbers(100), 0.2, 7).unwrap();
         assert_eq!((training.len(), validation.len()), (80, 20));
+        assert_eq!((training.memory(), validation.memory()), (80 * 12, 20 * 12), "a float and a label each");
         let mut all = [training.indices(), validation.indices()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());

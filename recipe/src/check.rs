@@ -32,9 +32,9 @@ impl Parameter {
         self.must((0.0..=1.0).contains(&value), "from 0 to 1", value)
     }
 
-    /// A count of at least 1.
-    pub fn at_least_one(self, value: u64) -> Result<(), Error> {
-        self.must(value >= 1, "a whole number from 1", value)
+    /// A count of at least 1 that has no default; 0 stands for none.
+    pub fn given(self, value: u64) -> Result<(), Error> {
+        self.must(value >= 1, "given, as a whole number from 1", value)
     }
 
     /// A rule of its own.

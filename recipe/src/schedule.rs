@@ -282,7 +282,7 @@ impl FromStr for Schedule {
 
 impl Check for Warmup {
     fn check(&self) -> Result<(), Error> {
-        Parameter("warmup", "steps").at_least_one(self.steps)?;
+        Parameter("warmup", "steps").given(self.steps)?;
         let is_share = self.start_factor > 0.0 && self.start_factor <= 1.0;
         Parameter("warmup", "start_factor").must(is_share, "above 0 and up to 1", self.start_factor)
     }
@@ -296,7 +296,7 @@ impl Check for Constant {
 
 impl Check for Step {
     fn check(&self) -> Result<(), Error> {
-        Parameter("step", "step_size").at_least_one(self.step_size)?;
+        Parameter("step", "step_size").given(self.step_size)?;
         Parameter("step", "gamma").positive(self.gamma)
     }
 }
@@ -315,7 +315,7 @@ impl Check for Exponential {
 
 impl Check for Cosine {
     fn check(&self) -> Result<(), Error> {
-        Parameter("cosine", "total").at_least_one(self.total)?;
+        Parameter("cosine", "total").given(self.total)?;
         Parameter("cosine", "min").not_negative(self.min)
     }
 }
@@ -323,7 +323,7 @@ impl Check for Cosine {
 impl Check for OneCycle {
     fn check(&self) -> Result<(), Error> {
         let call = "one_cycle";
-        Parameter(call, "total").at_least_one(self.total)?;
+        Parameter(call, "total").given(self.total)?;
         Parameter(call, "max_rate").positive(self.max_rate.unwrap_or(1.0))?;
         Parameter(call, "pct_start").fraction(self.pct_start)?;
         Parameter(call, "div_factor").positive(self.div_factor)?;

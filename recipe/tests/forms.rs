@@ -219,7 +219,8 @@ fn what_is_wrong_is_explained() {
         (error::<Optimizer>("adam((0.9, 0.99), 0, 1)"), "`adam` has 2 parameters, not 3"),
         (error::<Schedule>("constant(1)"), "`constant` has 0 parameters, not 1"),
         (error::<Schedule>("constant(a = 1)"), "`constant` has no parameter `a`; it has none"),
-        (error::<Schedule>("cosine"), "`total` of `cosine` must be a whole number from 1, not 0"),
+        (error::<Schedule>("cosine"), "`total` of `cosine` must be given, as a whole number from 1, not 0"),
+        (error::<Schedule>("one_cycle"), "`total` of `one_cycle` must be given, as a whole number from 1, not 0"),
         (error::<Schedule>("cosine(2.5)"), "`total` of `cosine` must be a whole number from 0, not 2.5"),
         (error::<Schedule>("step(3, gamma = 0)"), "`gamma` of `step` must be a number above 0, not 0.0"),
         (

@@ -21,7 +21,8 @@ pub(crate) const VERSION: u32 = 1;
 /// A state from which a run goes on as if it had never stopped: `last.safetensors`.
 ///
 /// The file holds the parameters and buffers under PyTorch's names, each vector of the optimizer's state as
-/// `optimizer.exp_avg.NAME`, and everything else as JSON among its metadata.
+/// `optimizer.exp_avg.NAME`, and everything else as JSON among its metadata. There is a checksum of all that, which
+/// [`open`](Self::open) checks.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     pub(crate) path: PathBuf,
@@ -77,7 +78,7 @@ pub struct Progress {
 pub struct Best {
     /// The loss or accuracy.
     pub value: f64,
-    /// Whole epochs before it.
+    /// The epoch that it is the end of, or lies within, counted from 1.
     pub epoch: usize,
     /// Updates before it.
     pub step: u64,
@@ -143,9 +144,10 @@ impl Checkpoint {
     /// Opens a checkpoint. The file may be replaced, but not changed in place, while it is in use.
     ///
     /// # Errors
-    /// A file that cannot be read or is no checkpoint.
+    /// A file that cannot be read, is damaged, or is no checkpoint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
+        file::check(&path)?;
         let damaged = |problem: String| Error::NoCheckpoint { path: path.clone(), problem };
         let text = file::metadata(&path, RUN)?;
         let text = text.ok_or_else(|| damaged("it has no state of a run, only weights".to_owned()))?;
@@ -277,9 +279,10 @@ impl Evaluation {
     /// Reads it from a file of weights; none where that does not have it.
     ///
     /// # Errors
-    /// A file that cannot be read or is no safetensors file.
+    /// A file that cannot be read, is damaged, or is no safetensors file.
     pub fn read(path: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let path = path.as_ref();
+        file::check(path)?;
         let damaged = |error: serde_json::Error| {
             let problem = format!("{}: what it says about evaluation cannot be read ({error})", path.display());
             Error::mismatch(problem, "take the file as `best.safetensors` was written")

@@ -63,8 +63,8 @@ pub enum Error {
 
     /// Training that diverges.
     #[error(
-        "{what} not finite in step {step} (epoch {epoch}); that begins in {place}; try a lower learning rate than {rate}, \
-         or clip the gradients{}", where_kept("the last good state", .kept.as_ref())
+        "{what} not finite in step {} (epoch {}); that begins in {place}; try a lower learning rate than {rate:?}, \
+         or clip the gradients{}", .step.saturating_add(1), .epoch.saturating_add(1), where_kept("the last good state", .kept.as_ref())
     )]
     NotFinite {
         /// What is not finite.
@@ -83,7 +83,7 @@ pub enum Error {
 
     /// A run that needs more memory than there is.
     #[error(
-        "a batch of {batch} needs {} of memory and {} are available; {}",
+        "with a batch of {batch} the run needs {} of memory, the data and the program included, and {} are available; {}",
         memory(*.needed), memory(*.available), what_fits(*.largest)
     )]
     Memory {
@@ -106,7 +106,7 @@ pub enum Error {
     ParameterMemory {
         /// Bytes that they need.
         needed: u64,
-        /// Bytes that the run can have.
+        /// Bytes that are left for them.
         available: u64,
     },
 
@@ -122,11 +122,11 @@ pub enum Error {
     },
 
     /// A file or folder that cannot be written. What was there before is still there.
-    #[error("cannot write {} ({}): {source}; what was there before is kept", path.display(), size(*.bytes))]
+    #[error("cannot write {}{}: {source}; what was there before is kept", path.display(), size(*.bytes))]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The bytes that it needs.
+        /// The bytes that it needs; 0 where it is not for want of them.
         bytes: u64,
         /// Why.
         source: std::io::Error,
@@ -148,6 +148,16 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+
+    /// A file whose bytes are no longer those that were written.
+    #[error(
+        "{} is damaged: its bytes are not those that were written; take an older copy of it, or train anew from the weights \
+         of the run's other file (`best.safetensors` or `last.safetensors`)", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
     },
 
     /// A checkpoint of another network.
@@ -194,6 +204,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A file where a folder should be.
+    #[error("{} is a file, and a folder is wanted there; give another name, or move the file away", path.display())]
+    IsFile {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A run of this name.
     #[error("there is a run {} already; resume it, or give the new one another name", path.display())]
     RunExists {
@@ -224,7 +241,7 @@ fn what_fits(batch: usize) -> String {
 }
 
 fn size(bytes: u64) -> String {
-    if bytes == 0 { "a folder".to_owned() } else { format!("{bytes} bytes are needed") }
+    if bytes == 0 { String::new() } else { format!(" ({bytes} bytes are needed)") }
 }
 
 /// `12.3 MB`, `1.5 GB`.

@@ -39,10 +39,33 @@ pub struct Start {
     pub epoch: usize,
     /// Threads of the engine.
     pub threads: usize,
-    /// The most bytes that the run needs at once.
-    pub memory: u64,
-    /// Bytes that it can have, where that is known.
+    /// What the run needs.
+    pub memory: Memory,
+    /// Bytes that it can have, what it has already included, where that is known.
     pub available: Option<u64>,
+}
+
+/// The most bytes that a run needs at once, by what needs them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The datasets that lie in memory.
+    pub data: u64,
+    /// The program itself, as measured for `cnn train`.
+    pub program: u64,
+    /// Batches that are being made ready, and the pictures that are being read for them where their size is known.
+    pub loading: u64,
+    /// Parameters, gradients, the optimizer's state, and what a step computes.
+    pub training: u64,
+    /// What the validation needs besides: batches, another copy of the parameters, and what inference computes.
+    pub validation: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        let Self { data, program, loading, training, validation } = *self;
+        [data, program, loading, training, validation].into_iter().fold(0, u64::saturating_add)
+    }
 }
 
 /// An update of the parameters.

@@ -139,6 +139,7 @@ impl Feed {
         for term in &recipe.loss.terms {
             let (name, shape, is_output) = value(network, term.output.as_deref())?;
             let loss = crate::RecipeLoss(term.loss.clone());
+            loss.0.check_shape(&[&[1], &shape[..]].concat())?;
             let target_shape = loss.target_shape(&shape).unwrap_or_default();
             let elements: usize = target_shape.iter().product();
             let remedy = "give the targets by `Trainer::targets`";

@@ -6,6 +6,9 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+/// The file that is locked by the process that works on the run.
+const LOCK: &str = ".lock";
+
 /// The folder of a run: `runs/NAME`.
 ///
 /// ```
@@ -15,6 +18,7 @@ use std::path::{Path, PathBuf};
 /// # let parent = tempfile::tempdir().unwrap();
 /// # let parent = parent.path();
 /// let run = RunFolder::create(parent, "lenet")?;
+/// run.write("last.safetensors", "a checkpoint")?;
 /// assert!(matches!(RunFolder::create(parent, "lenet"), Err(Error::RunExists { .. })));
 /// assert!(RunFolder::create_next(parent, "lenet")?.path().ends_with("lenet-2"));
 /// assert_eq!(RunFolder::open(run.path())?.last(), parent.join("lenet/last.safetensors"));
@@ -27,24 +31,17 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run; its parents, too, where they are not there.
+    /// Makes the folder of a new run; its parents, too, where they are not there. A run that ended before its first
+    /// checkpoint has nothing to go on from, so its name and its folder are taken again.
     ///
     /// # Errors
     /// A run of this name, a name that is no folder's, and what the system refuses.
     pub fn create(parent: impl AsRef<Path>, name: &str) -> Result<Self, Error> {
-        let mut parts = Path::new(name).components();
-        let is_name = matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None));
-        if !is_name || name.chars().any(char::is_control) {
-            return Err(Error::setting("name", format!("`{}`", name.escape_debug()), "it is the name of one folder"));
+        let (folder, is_new) = Self::make(parent.as_ref(), name)?;
+        if !is_new {
+            folder.check_free()?;
         }
-        let parent = parent.as_ref();
-        let path = parent.join(name);
-        let made = fs::create_dir_all(parent).and_then(|()| fs::create_dir(&path));
-        match made.and_then(|()| atomic::sync_folder(parent)) {
-            Ok(()) => Ok(Self { path }),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Err(Error::RunExists { path }),
-            Err(source) => Err(Error::Write { path, bytes: 0, source }),
-        }
+        Ok(folder)
     }
 
     /// Makes the folder of a new run with the first free name of `NAME`, `NAME-2`, `NAME-3`, …
@@ -55,10 +52,49 @@ impl RunFolder {
         let mut number = 1u64;
         loop {
             let next = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
-            match Self::create(&parent, &next) {
-                Err(Error::RunExists { .. }) => number += 1,
-                made => return made,
+            match Self::make(parent.as_ref(), &next)? {
+                (folder, true) => return Ok(folder),
+                _ => number += 1,
             }
+        }
+    }
+
+    /// The folder of this name, and whether it was not there before.
+    fn make(parent: &Path, name: &str) -> Result<(Self, bool), Error> {
+        let mut parts = Path::new(name).components();
+        let is_name = matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None));
+        if !is_name || name.chars().any(char::is_control) {
+            return Err(Error::setting("name", format!("`{}`", name.escape_debug()), "it is the name of one folder"));
+        }
+        let path = parent.join(name);
+        let failed = |source| match parent.ancestors().find(|path| path.is_file()) {
+            Some(file) => Error::IsFile { path: file.to_owned() },
+            None => Error::Write { path: path.clone(), bytes: 0, source },
+        };
+        fs::create_dir_all(parent).map_err(failed)?;
+        let is_new = match fs::create_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            made => made.and_then(|()| atomic::sync_folder(parent)).map(|()| true).map_err(failed)?,
+        };
+        Ok((Self { path }, is_new))
+    }
+
+    /// That a folder that was there is of no run: empty, as a process leaves it that is killed at once, or locked once and
+    /// without a checkpoint.
+    fn check_free(&self) -> Result<(), Error> {
+        let path = || self.path.clone();
+        if !self.path.is_dir() {
+            return Err(Error::IsFile { path: path() });
+        }
+        let mut entries = fs::read_dir(&self.path).map_err(|source| Error::Read { path: path(), source })?;
+        match (
+            entries.next().is_none(),
+            self.path.join(LOCK).exists() && !self.last().exists() && !self.best().exists(),
+        ) {
+            (true, _) => Ok(()),
+            // It may be about to write its first one.
+            (_, true) => self.lock().map(drop),
+            _ => Err(Error::RunExists { path: path() }),
         }
     }
 
@@ -97,15 +133,16 @@ impl RunFolder {
 
     /// The record of the run, new or from where it stood after so many steps.
     pub(crate) fn record(&self, step: u64) -> Result<Record, Error> {
-        let is_new = !self.path.join("metrics.jsonl").exists();
-        Ok(if is_new { Record::create(&self.path)? } else { Record::resume(&self.path, step)? })
+        Ok(Record::resume(&self.path, step)?)
     }
 
     /// Keeps other processes from this run for as long as the file is open. The system lets go of it when the process ends,
     /// however it does.
     pub(crate) fn lock(&self) -> Result<File, Error> {
-        let path = self.path.join(".lock");
+        let path = self.path.join(LOCK);
         let failed = |source| Error::Write { path: path.clone(), bytes: 0, source };
+        // A process that wanted the same name, and failed, removes the folder while it is empty.
+        fs::create_dir_all(&self.path).map_err(failed)?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Error::RunInUse { path: self.path.clone() }),
@@ -136,11 +173,43 @@ mod tests {
             let error = RunFolder::create(parent.path(), name).unwrap_err().to_string();
             assert!(error.contains("the name of one folder"), "{name}: {error}");
         }
-        // A file lies where the folder of all runs should be.
+        // A file lies where the folder of all runs, or of this one, should be.
         let file = parent.path().join("runs");
         fs::write(&file, "").unwrap();
-        let error = RunFolder::create(&file, "a").unwrap_err().to_string();
-        assert!(error.starts_with("cannot write") && error.contains("runs"), "{error}");
+        for made in [
+            RunFolder::create(&file, "a"),
+            RunFolder::create(file.join("more"), "a"),
+            RunFolder::create(parent.path(), "runs"),
+        ] {
+            let error = made.unwrap_err().to_string();
+            assert!(error.contains("runs is a file, and a folder is wanted there"), "{error}");
+        }
+        assert!(RunFolder::create_next(parent.path(), "runs").unwrap().path().ends_with("runs-2"));
         assert!(RunFolder::open(&file).is_err());
+    }
+
+    /// Whatever a process that was killed before its first checkpoint has left, its name is free; while it lives, it is not.
+    #[test]
+    fn the_name_of_a_run_without_a_checkpoint_is_free() {
+        let parent = tempfile::tempdir().unwrap();
+        for (name, files, is_free) in [
+            ("killed-at-once", &[][..], true),
+            ("locked", &[".lock"], true),
+            ("begun", &[".lock", "config.json", "metrics.csv", ".last.safetensors.tmp"], true),
+            ("saved", &[".lock", "last.safetensors"], false),
+            ("best", &[".lock", "best.safetensors"], false),
+            ("photos", &["cat.png"], false),
+        ] {
+            let folder = RunFolder::create(parent.path(), name).unwrap();
+            files.iter().for_each(|file| fs::write(folder.path().join(file), "").unwrap());
+            let again = RunFolder::create(parent.path(), name);
+            assert!(matches!(again, Err(Error::RunExists { .. })) != is_free && again.is_ok() == is_free, "{name}");
+            assert!(RunFolder::create_next(parent.path(), name).unwrap().path().ends_with(format!("{name}-2")));
+        }
+        let folder = RunFolder::create(parent.path(), "begun").unwrap();
+        let lock = folder.lock().unwrap();
+        assert!(matches!(RunFolder::create(parent.path(), "begun"), Err(Error::RunInUse { .. })));
+        drop(lock);
+        assert!(RunFolder::create(parent.path(), "begun").is_ok());
     }
 }

@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 /// Values depend on the seed and the parameter's name alone.
 ///
 /// # Errors
-/// A name in the recipe's `init_of` that nothing has.
+/// A name in the recipe's `init_of` or `fresh` that nothing has.
 pub fn initial_weights(network: &Network, recipe: &Recipe) -> Result<Weights, Error> {
     let parameters = network.parameters();
+    check_fresh(&parameters, recipe)?;
     for name in recipe.init_of.keys() {
         if !parameters.iter().any(|p| belongs(&p.name, name)) {
-            return Err(Error::setting(&format!("init.{name}"), "given", "the network has no such layer or block"));
+            return Err(Error::setting(&format!("init.{name}"), "given", NO_SUCH));
         }
     }
     let mut tensors = Vec::new();
@@ -37,9 +38,7 @@ pub fn initial_weights(network: &Network, recipe: &Recipe) -> Result<Weights, Er
 /// Weights that do not fit the network, with all differences; a fresh layer that the network does not have.
 pub(crate) fn starting_from(weights: &Weights, network: &Network, recipe: &Recipe) -> Result<Weights, Error> {
     let parameters = network.parameters();
-    if let Some(name) = recipe.fresh.iter().find(|name| !parameters.iter().any(|p| belongs(&p.name, name))) {
-        return Err(Error::setting("fresh", format!("`{name}`"), "the network has no such layer or block"));
-    }
+    check_fresh(&parameters, recipe)?;
     let is_fresh = |name: &str| recipe.fresh.iter().any(|fresh| belongs(name, fresh));
     let kept: BTreeMap<String, String> =
         weights.names().filter(|name| !is_fresh(name)).map(|name| (name.to_owned(), name.to_owned())).collect();
@@ -61,6 +60,14 @@ pub(crate) fn starting_from(weights: &Weights, network: &Network, recipe: &Recip
         tensors.push((parameter.name.clone(), tensor));
     }
     Ok(Weights::from_tensors(tensors)?)
+}
+
+const NO_SUCH: &str = "the network has no such layer or block";
+
+/// That what is called fresh is there.
+fn check_fresh(parameters: &[cnn_ir::Parameter], recipe: &Recipe) -> Result<(), Error> {
+    let unknown = recipe.fresh.iter().find(|name| !parameters.iter().any(|p| belongs(&p.name, name)));
+    unknown.map_or(Ok(()), |name| Err(Error::setting("fresh", format!("`{name}`"), NO_SUCH)))
 }
 
 fn fill(network: &Network, recipe: &Recipe, parameter: &cnn_ir::Parameter, values: &mut [f32]) -> Result<(), Error> {

@@ -66,7 +66,7 @@ mod tsne;
 pub use adapters::{RecipeLoss, RecipeUpdate, training_options};
 pub use checkpoint::{Best, Checkpoint, Evaluation, Progress};
 pub use error::Error;
-pub use events::{EpochReport, Event, Score, Start, StepReport};
+pub use events::{EpochReport, Event, Memory, Score, Start, StepReport};
 pub use feed::{Targets, labels, step};
 pub use folder::RunFolder;
 pub use initial::initial_weights;

@@ -161,10 +161,11 @@ impl<'a> Run<'a> {
         }
         progress.is_unvalidated = false;
         (self.is_saved, self.train, self.validated) = (false, Some(train), validation);
-        let is_best = self.judge(&score)?;
+        let epoch = self.state.progress.epoch;
+        let is_best = self.judge(&score, epoch)?;
         let progress = &mut self.state.progress;
         progress.no_better = if is_best { 0 } else { progress.no_better + 1 };
-        self.report(&train, self.state.progress.epoch, is_best);
+        self.report(&train, epoch, is_best);
         self.save()?;
         Ok(true)
     }
@@ -176,13 +177,15 @@ impl<'a> Run<'a> {
         let train = self.state.progress.of_epoch.score();
         self.state.progress.validated = self.state.progress.step;
         (self.is_saved, self.train, self.validated) = (false, Some(train), validation);
-        let is_best = self.judge(&validation.unwrap_or(train))?;
-        self.report(&train, self.state.progress.epoch + 1, is_best);
+        let epoch = self.state.progress.epoch + 1;
+        let is_best = self.judge(&validation.unwrap_or(train), epoch)?;
+        self.report(&train, epoch, is_best);
         Ok(true)
     }
 
     /// The score on the validation's examples, if there are any; none when it was asked to stop meanwhile.
     fn validate(&mut self) -> Result<Option<Option<Score>>, Error> {
+        self.check_finite()?;
         let Some(dataset) = &self.validation else { return Ok(Some(None)) };
         let (weights, recipe) = (self.session.weights()?, &self.state.recipe);
         let Some(mut sums) = evaluate(&self.network, &weights, dataset, recipe, &mut self.feed, &self.stop)? else {
@@ -213,8 +216,8 @@ impl<'a> Run<'a> {
         Ok(record.add(&row)?)
     }
 
-    /// Keeps the state when it is the best so far.
-    fn judge(&mut self, score: &Score) -> Result<bool, Error> {
+    /// Keeps the state when it is the best so far; epochs are counted from 1.
+    fn judge(&mut self, score: &Score, epoch: usize) -> Result<bool, Error> {
         let RunState { recipe, progress, .. } = &mut self.state;
         let value = metric(recipe.best, score);
         let is_best = match progress.best {
@@ -226,7 +229,7 @@ impl<'a> Run<'a> {
         if !is_best {
             return Ok(false);
         }
-        let best = Best { value, epoch: progress.epoch, step: progress.step };
+        let best = Best { value, epoch, step: progress.step };
         progress.best = Some(best);
         if let Some(folder) = &self.folder {
             let evaluation = Evaluation::new(&self.network, recipe, self.dataset.classes(), best);
@@ -246,11 +249,8 @@ impl<'a> Run<'a> {
 
     /// Replaces the checkpoint by the state after the last update.
     fn save(&mut self) -> Result<(), Error> {
+        self.check_finite()?;
         let Some(folder) = &self.folder else { return Ok(()) };
-        // An update can overflow where loss and gradients did not; the state before it is worth more.
-        if let Some(place) = self.overflow() {
-            return Err(cnn_runtime::Error::NotFinite { what: "a parameter is", place }.into());
-        }
         // What the state says to be recorded must be there when the state is.
         if let Some(record) = &self.record {
             record.sync()?;
@@ -263,12 +263,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Where the state has a number that is not finite.
-    fn overflow(&self) -> Option<String> {
+    /// That the last update did not overflow, as it can where loss and gradients did not; the state before it is worth more.
+    fn check_finite(&self) -> Result<(), Error> {
         let has = |values: &[f32]| values.iter().any(|value| !value.is_finite());
         let parameter = self.session.parameters().find(|(_, values)| has(values));
         let state = || self.session.slots().any(has).then(|| "the optimizer's state".to_owned());
-        parameter.map(|(parameter, _)| format!("`{}`", parameter.name)).or_else(state)
+        let place = parameter.map(|(parameter, _)| format!("`{}`", parameter.name)).or_else(state);
+        let Progress { step, epoch, example, .. } = self.state.progress;
+        place.map_or(Ok(()), |place| {
+            Err(Error::NotFinite {
+                what: "a parameter is",
+                step: step.saturating_sub(1),
+                epoch: if example == 0 { epoch.saturating_sub(1) } else { epoch },
+                place,
+                rate: self.rate,
+                kept: None,
+            })
+        })
     }
 
     /// Keeps the state after the last update when something went wrong after it, and says so where the error does.
@@ -291,6 +302,9 @@ impl<'a> Run<'a> {
                 rate: rate(&self.state.recipe, &self.state.progress),
                 kept: good,
             },
+            Error::NotFinite { what, step, epoch, place, rate, .. } => {
+                Error::NotFinite { what, step, epoch, place, rate, kept: good }
+            }
             Error::Observer { source, .. } => Error::Observer { source, step, kept },
             error => error,
         }

@@ -8,7 +8,7 @@ mod tiny;
 use cnn_data::{Arrays, Dataset, Error as DataError, Picture};
 use cnn_ir::ops::{DenseSpec, FlattenSpec, TanhSpec};
 use cnn_ir::{Builder, Network, NetworkBuilder};
-use cnn_train::{Checkpoint, Error, Event, Recipe, RunFolder, Trainer};
+use cnn_train::{Checkpoint, Error, Evaluation, Event, Memory, Recipe, RunFolder, Trainer};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -56,6 +56,18 @@ fn parameters_that_overflow_are_not_kept() {
     let error = trainer(&settings).folder(run.clone()).observe(start).run().unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
     assert_eq!(fs::read(run.last()).unwrap(), b"an earlier state");
+
+    // There is no next step to find it.
+    let settings = recipe(&[("optimizer", "sgd"), ("rate", "1e39"), ("steps", "1")]);
+    let run = new_run(parent.path());
+    for trainer in [trainer(&settings), trainer(&settings).folder(run.clone())] {
+        let error = trainer.run().map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("a parameter is not finite in step 1 (epoch 1)") && error.contains("than 1e39"),
+            "{error}"
+        );
+    }
+    assert!(!run.best().exists() && !run.last().exists());
 }
 
 /// Data of which one example cannot be read.
@@ -83,6 +95,31 @@ impl Dataset for Bad {
     }
 }
 
+/// Data that have a label of their own for every example.
+struct Labels(Arc<Arrays>, usize);
+
+impl Dataset for Labels {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn classes(&self) -> &[String] {
+        self.0.classes()
+    }
+
+    fn shape(&self) -> Option<[usize; 3]> {
+        self.0.shape()
+    }
+
+    fn label(&self, _: usize) -> Result<usize, DataError> {
+        Ok(self.1)
+    }
+
+    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, DataError> {
+        self.0.read(index, picture).map(|_| self.1)
+    }
+}
+
 #[test]
 fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
     let parent = tempfile::tempdir().unwrap();
@@ -96,14 +133,17 @@ fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
 
 #[test]
 fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
-    let mut needed = 0;
+    let mut memory = Memory::default();
     let base = recipe(&[("batch", "37"), ("validation", "0.2"), ("epochs", "1")]);
     let start = |event: Event<'_>| {
         if let Event::Start(start) = event {
-            needed = start.memory;
+            memory = start.memory;
         }
     };
     trainer(&base).observe(start).run().unwrap();
+    // 37 pictures of 36 floats, and their labels.
+    assert_eq!(memory.data, 37 * (36 * 4 + 8));
+    let (needed, held) = (memory.total(), memory.data + memory.program);
     assert!(trainer(&base).memory_limit(needed).run().is_ok());
     let error = trainer(&base).memory_limit(needed - 1).run().unwrap_err();
     let Error::Memory { largest, .. } = error else { panic!("{error}") };
@@ -111,8 +151,8 @@ fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
     let mut smaller = base.clone();
     smaller.set("batch", &largest.to_string()).unwrap();
     assert!(trainer(&smaller).memory_limit(needed - 1).run().is_ok());
-    for (limit, message) in [(5000, "not even a batch of 1 fits"), (4000, "no batch fits: make the network smaller")] {
-        let error = trainer(&base).memory_limit(limit).run().unwrap_err().to_string();
+    for (left, message) in [(5000, "not even a batch of 1 fits"), (4000, "no batch fits: make the network smaller")] {
+        let error = trainer(&base).memory_limit(held + left).run().unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
 }
@@ -150,10 +190,34 @@ fn network_data_and_loss_must_go_together() {
         (&[("freeze", "convv")], pictures([1, 6, 6]), 3, "there is no `convv` to freeze"),
         (&[("validation", "0.01")], pictures([1, 6, 6]), 3, "at least one for each of the two parts"),
         (&[("init.head", "constant")], pictures([1, 6, 6]), 3, "the network has no such layer"),
+        (&[("fresh", "head")], pictures([1, 6, 6]), 3, "the network has no such layer"),
+        (&[("loss", "cross_entropy(weight = [1, 2])")], pictures([1, 6, 6]), 3, "has 2 elements where 3 are needed"),
+        (&[("loss", "cross_entropy(weight = [0, 0, 0])")], pictures([1, 6, 6]), 3, "of classes whose weight is 0"),
+        (&[("loss", "bce_with_logits(pos_weight = [1, 2])")], pictures([1, 6, 6]), 3, "2 elements where 3 are needed"),
+        (&[("drop_last", "true")], pictures([1, 6, 6]), 3, "the batch size is 5; of 4 examples no batch is full"),
+        (&[("schedule", "one_cycle(total = 2)")], pictures([1, 6, 6]), 3, "ends after 2 of the run's 3 steps; write"),
+        (
+            &[("schedule", "warmup(4) -> one_cycle(total = 2)"), ("schedule_per", "epoch"), ("steps", "7")],
+            pictures([1, 6, 6]),
+            3,
+            "that ends after 6 of the run's 7 epochs; write `total = 3`",
+        ),
+        (
+            &[("evaluation_transforms", "resize([3, 3])")],
+            pictures([1, 6, 6]),
+            3,
+            "pictures of evaluation are [1, 3, 3]",
+        ),
+        (&[("transforms", "random_crop(9)")], pictures([1, 6, 6]), 3, "random_crop"),
+        (&[("weight_decay", "0.1"), ("workers", "300")], pictures([1, 6, 6]), 3, "the number of workers is 300"),
+        (&[], Arc::new(Labels(data(4, 1), 3)), 3, "the label of example 0 is 3, and there are 3 classes"),
     ] {
+        let parent = tempfile::tempdir().unwrap();
+        let run = new_run(parent.path());
         let trainer = Trainer::new(&network(classes), data, recipe(settings)).unwrap();
-        let error = trainer.run().unwrap_err().to_string();
+        let error = trainer.folder(run.clone()).run().unwrap_err().to_string();
         assert!(error.contains(message), "{settings:?}: {error}");
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0, "{settings:?}: the folder is as it was");
     }
 }
 
@@ -230,13 +294,39 @@ fn a_checkpoint_of_something_else_names_the_differences() {
         (&b""[..], "is no checkpoint: it is too short"),
         (b"not a file of tensors", "is no safetensors file"),
         (&best, "it has no state of a run, only weights"),
-        (&before[..before.len() - whole], "not a whole safetensors file"),
+        (&before[..before.len() - whole], "is damaged: its bytes are not those that were written"),
     ] {
         fs::write(&file, bytes).unwrap();
         let error = Checkpoint::open(&file).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     assert!(Checkpoint::open(parent.path().join("none")).unwrap_err().to_string().starts_with("cannot read"));
+}
+
+/// A flipped bit is noticed wherever it is. Without the key of the checksum a file is as those that never had one.
+#[test]
+fn a_damaged_file_is_not_read() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).run().unwrap();
+    let progress = Checkpoint::open(run.last()).unwrap().progress().clone();
+    let file = parent.path().join("file");
+    for (whole, is_best) in [(fs::read(run.last()).unwrap(), false), (fs::read(run.best()).unwrap(), true)] {
+        let key = whole.windows(12).position(|bytes| bytes == b"cnn.checksum").unwrap();
+        let mut damaged = 0;
+        for at in (0..whole.len()).filter(|at| *at < 100 || at % 7 == 0) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&file, &bytes).unwrap();
+            let error = match is_best {
+                true => Evaluation::read(&file).and_then(|_| Ok(cnn_runtime::Weights::open(&file)?)).err(),
+                false => Checkpoint::open(&file).map(|other| assert_eq!(*other.progress(), progress)).err(),
+            };
+            assert!(error.is_some() || (key..key + 22).contains(&at), "byte {at} of {}", whole.len());
+            damaged += usize::from(error.is_some_and(|error| error.to_string().contains("is damaged: its bytes")));
+        }
+        assert!(damaged > whole.len() / 7, "{damaged}");
+    }
 }
 
 #[test]
@@ -282,6 +372,20 @@ fn two_runs_do_not_work_in_one_folder() {
     trainer(&recipe(&[])).folder(run.clone()).resume(early.clone()).run().unwrap();
     let error = trainer(&recipe(&[("epochs", "9")])).folder(run.clone()).resume(early).run().map(|_| ());
     assert!(matches!(error, Err(Error::RunInUse { .. })));
+}
+
+/// A process that was killed before its first checkpoint has left what a new run of its name must not take for its own.
+#[test]
+fn a_run_without_a_checkpoint_is_begun_anew() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = new_run(parent.path());
+    trainer(&recipe(&[("epochs", "2")])).folder(run.clone()).run().unwrap();
+    fs::remove_file(run.last()).unwrap();
+    let run = RunFolder::create(parent.path(), "run").unwrap();
+    let start = |event: Event<'_>| assert!(!matches!(event, Event::Start(_)) || !run.best().exists());
+    trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).observe(start).run().unwrap();
+    let rows = cnn_train::record::read_rows(run.path()).unwrap();
+    assert!(run.best().exists() && rows.iter().all(|row| row.epoch <= 1.0), "{rows:?}");
 }
 
 /// What lies in the place of the temporary file cannot be written over, by no user.

@@ -144,7 +144,8 @@ fn a_longer_run_goes_on_from_the_end_of_a_shorter_one() {
     run(&parent.path().join("long"), &long, u64::MAX);
     let twice = parent.path().join("twice");
     // Step 7 is the first of the second epoch.
-    run(&twice, &recipe(&[("steps", "7"), ("validation", "0.2")]), u64::MAX);
+    let (_, progress) = run(&twice, &recipe(&[("steps", "7"), ("validation", "0.2")]), u64::MAX);
+    assert_eq!(progress.best.map(|best| (best.epoch, best.step)), Some((2, 7)));
     run(&twice, &long, u64::MAX);
     assert!(tensors(&twice.join("last.safetensors")) == tensors(&parent.path().join("long/last.safetensors")));
 }

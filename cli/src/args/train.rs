@@ -297,8 +297,9 @@ pub enum Split {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The learning rate rises by the same factor from step to step, and the loss says when it is too high. What is suggested is a
-third of the rate at which the smoothed loss falls fastest. Nothing is written but the picture.
+The learning rate rises by the same factor from step to step, and the loss says when it is too high. A third of the rate at
+which the smoothed loss falls fastest is tried for as many steps, and a third of that where it does not learn; what does is
+suggested. Nothing is written but the picture.
 Leslie N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2017.
 
 Examples:
@@ -316,7 +317,7 @@ pub struct LrFind {
     pub from: f64,
 
     /// The last one
-    #[arg(long, value_name = "R", allow_negative_numbers = true, default_value_t = 1.0)]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, default_value_t = 10.0)]
     pub to: f64,
 
     /// Steps from the first to the last

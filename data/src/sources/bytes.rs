@@ -49,6 +49,10 @@ macro_rules! in_memory {
                 Ok(usize::from(*label))
             }
 
+            fn memory(&self) -> u64 {
+                (size_of_val(&*self.values) + size_of_val(&*self.labels)) as u64
+            }
+
             fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error> {
                 let label = self.label(index)?;
                 let size = elements(self.shape);

@@ -128,6 +128,12 @@ impl Dataset for Folder {
         Ok(self.example(index)?.label)
     }
 
+    /// The names of the files.
+    fn memory(&self) -> u64 {
+        let bytes = |example: &Example| size_of::<Example>() + example.path.as_os_str().len();
+        self.examples.iter().map(bytes).sum::<usize>() as u64
+    }
+
     fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, Error> {
         let example = self.example(index)?;
         read_picture(&example.path, picture)?;

@@ -53,6 +53,18 @@ fn check_weights(call: &'static str, weights: &[f64]) -> Result<(), Error> {
     weights.iter().try_for_each(|weight| Parameter(call, "weight").not_negative(*weight))
 }
 
+/// That an output of this shape, batch first, has classes, and as many as there are weights.
+pub(super) fn check_classes(what: &'static str, shape: &[usize], weights: &[f64]) -> Result<(), Error> {
+    let [_, classes, ..] = shape else {
+        return Err(Error::Shape { what, needed: "a batch and classes, [batch, classes, …]", shape: shape.into() });
+    };
+    if weights.is_empty() {
+        return Ok(());
+    }
+    check::length("the list of class weights", *classes, weights.len())?;
+    if weights.iter().any(|weight| *weight > 0.0) { Ok(()) } else { Err(Error::NoLabels) }
+}
+
 impl CrossEntropy {
     pub(super) fn run(
         &self,
@@ -61,7 +73,7 @@ impl CrossEntropy {
         target: &[f32],
         mut gradient: Option<&mut [f32]>,
     ) -> Result<f64, Error> {
-        let labels = Labels::new("cross_entropy", shape, target, &self.weight, self.ignore_index)?;
+        let labels = Labels::new(shape, target, &self.weight, self.ignore_index)?;
         let divisor = labels.divisor(self.reduction)?;
         let all_weights: f64 = (0..labels.classes).map(|class| labels.weight(class)).sum();
         let spread = self.label_smoothing / labels.classes as f64;
@@ -101,7 +113,7 @@ impl Nll {
         target: &[f32],
         mut gradient: Option<&mut [f32]>,
     ) -> Result<f64, Error> {
-        let labels = Labels::new("nll", shape, target, &self.weight, self.ignore_index)?;
+        let labels = Labels::new(shape, target, &self.weight, self.ignore_index)?;
         let divisor = labels.divisor(self.reduction)?;
         fill_zero(&mut gradient);
         let mut sum = 0.0;
@@ -128,24 +140,13 @@ struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    fn new(
-        what: &'static str,
-        shape: &[usize],
-        target: &'a [f32],
-        weights: &'a [f64],
-        ignore_index: i64,
-    ) -> Result<Self, Error> {
-        let [batch, classes, trailing @ ..] = shape else {
-            return Err(Error::Shape {
-                what, needed: "a batch and classes, [batch, classes, …]", shape: shape.into()
-            });
-        };
-        let inner: usize = trailing.iter().product();
+    /// Of an output whose shape has been checked.
+    fn new(shape: &[usize], target: &'a [f32], weights: &'a [f64], ignore_index: i64) -> Result<Self, Error> {
+        let classes = shape.get(1).copied().unwrap_or(1);
+        let inner: usize = shape.iter().skip(2).product();
+        let batch = shape.first().copied().unwrap_or(1);
         check::length("the labels", batch * inner, target.len())?;
-        if !weights.is_empty() {
-            check::length("the list of class weights", *classes, weights.len())?;
-        }
-        Ok(Self { target, weights, ignore_index: ignore_index as f32, classes: *classes, inner })
+        Ok(Self { target, weights, ignore_index: ignore_index as f32, classes, inner })
     }
 
     /// The label of a position; none where it does not count.

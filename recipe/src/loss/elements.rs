@@ -98,6 +98,15 @@ impl SmoothL1 {
 }
 
 impl BceWithLogits {
+    /// That an output of this shape, batch first, has as many channels as there are weights.
+    pub(super) fn check_shape(&self, shape: &[usize]) -> Result<(), Error> {
+        let channels = shape.get(1).copied().unwrap_or(1);
+        match self.pos_weight.len() {
+            0 | 1 => Ok(()),
+            weights => check::length("the list of positive weights", channels, weights),
+        }
+    }
+
     pub(super) fn run(
         &self,
         output: &[f32],
@@ -107,9 +116,6 @@ impl BceWithLogits {
     ) -> Result<f64, Error> {
         let channels = shape.get(1).copied().unwrap_or(1);
         let inner = shape.iter().skip(2).product::<usize>();
-        if self.pos_weight.len() > 1 {
-            check::length("the list of positive weights", channels, self.pos_weight.len())?;
-        }
         elements(self.reduction, output, target, gradient, |index, x, t| {
             let weight = match self.pos_weight.as_slice() {
                 [] => 1.0,

@@ -82,6 +82,30 @@ impl Loss {
         self.run(output, shape, target, None)
     }
 
+    /// That an output of this shape, batch first, can have this loss.
+    ///
+    /// # Errors
+    ///
+    /// A shape without classes where labels are told apart, and another number of weights than classes or channels.
+    ///
+    /// ```
+    /// use cnn_recipe::Loss;
+    ///
+    /// let loss: Loss = "cross_entropy(weight = [1, 2, 4])".parse()?;
+    /// assert!(loss.check_shape(&[64, 3]).is_ok());
+    /// let error = loss.check_shape(&[64, 10]).unwrap_err().to_string();
+    /// assert_eq!(error, "the list of class weights has 3 elements where 10 are needed");
+    /// # Ok::<(), cnn_recipe::Error>(())
+    /// ```
+    pub fn check_shape(&self, shape: &[usize]) -> Result<(), Error> {
+        match self {
+            Self::CrossEntropy(loss) => classes::check_classes("cross_entropy", shape, &loss.weight),
+            Self::Nll(loss) => classes::check_classes("nll", shape, &loss.weight),
+            Self::BceWithLogits(loss) => loss.check_shape(shape),
+            Self::Mse(_) | Self::L1(_) | Self::SmoothL1(_) => Ok(()),
+        }
+    }
+
     /// Whether targets are labels: one whole number for each position, not a value for each element of the output.
     pub fn wants_labels(&self) -> bool {
         matches!(self, Self::CrossEntropy(_) | Self::Nll(_))
@@ -93,6 +117,7 @@ impl Loss {
         if output.is_empty() {
             return Err(Error::Shape { what: "a loss", needed: "at least one element", shape: shape.into() });
         }
+        self.check_shape(shape)?;
         match self {
             Self::CrossEntropy(loss) => loss.run(output, shape, target, gradient),
             Self::Nll(loss) => loss.run(output, shape, target, gradient),

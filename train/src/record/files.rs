@@ -65,16 +65,21 @@ impl Record {
     /// Goes on with the record of a run whose state is that after `step` steps: rows of later steps, and a last line that
     /// was not written to its end, are dropped; TensorBoard gets a new file that makes it forget those steps.
     ///
-    /// A row of `step` itself stays, so rows are added before the state of their step is saved.
+    /// A row of `step` itself stays, so rows are added before the state of their step is saved. What is missing begins anew.
     ///
     /// # Errors
     /// When a line is no row, or a file cannot be read or written. The files are replaced one by one, each at once, the
     /// one that counts first.
     pub fn resume(folder: &Path, step: u64) -> Result<Self, RecordError> {
-        let mut rows = read_rows(folder)?;
+        let has = |name: &str| folder.join(name).exists();
+        if !has(JSON_LINES) && !has(CSV) {
+            return Self::create(folder);
+        }
+        let mut rows = if has(JSON_LINES) { read_rows(folder)? } else { Vec::new() };
         rows.retain(|row| row.step <= step);
         let json_lines: String = rows.iter().map(json_line).collect();
-        let csv: String = std::iter::once(CSV_HEADER.to_owned()).chain(rows.iter().map(csv_line)).collect();
+        let lines = if has(JSON_LINES) { rows.iter().map(csv_line).collect() } else { kept_lines(folder, step)? };
+        let csv = CSV_HEADER.to_owned() + &lines;
         let json_lines = replace(&folder.join(JSON_LINES), &json_lines)?;
         let csv = replace(&folder.join(CSV), &csv)?;
         let (mut events, events_name) = new_events(folder)?;
@@ -154,6 +159,16 @@ fn csv_line(row: &Row) -> String {
         cell(row.examples_per_second),
         row.seconds
     )
+}
+
+/// The lines of `metrics.csv` up to a step, for a folder that has nothing else.
+fn kept_lines(folder: &Path, step: u64) -> Result<String, RecordError> {
+    let text = fs::read_to_string(folder.join(CSV)).map_err(cannot("read", folder.join(CSV)))?;
+    let is_kept = |line: &&str| {
+        let first = line.split(',').next().and_then(|cell| cell.parse::<u64>().ok());
+        line.ends_with('\n') && first.is_some_and(|first| first <= step)
+    };
+    Ok(text.split_inclusive('\n').filter(is_kept).collect())
 }
 
 /// Puts a text in a file's place at once, and opens it for more.

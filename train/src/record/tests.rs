@@ -97,6 +97,25 @@ fn a_resumed_record_is_that_of_an_uninterrupted_run() {
     }
 }
 
+/// A file that somebody deleted begins anew; the other one goes on.
+#[test]
+fn a_record_goes_on_without_a_file() {
+    let rows = "step,epoch,phase,loss,accuracy,rate,examples_per_second,seconds\n";
+    for (deleted, csv, json) in [
+        (&["metrics.jsonl"][..], "1,0.25,train,1,0.5,0.001,,2.5\n3,0.75,train,0.3333333333333333,0.5,0.001,,2.5\n", 1),
+        (&["metrics.csv"], "1,0.25,train,1,0.5,0.001,,2.5\n3,0.75,train,0.3333333333333333,0.5,0.001,,2.5\n", 2),
+        (&["metrics.jsonl", "metrics.csv"], "3,0.75,train,0.3333333333333333,0.5,0.001,,2.5\n", 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut record = Record::create(folder.path()).unwrap();
+        (1..=2).for_each(|step| record.add(&row(step)).unwrap());
+        deleted.iter().for_each(|name| fs::remove_file(folder.path().join(name)).unwrap());
+        Record::resume(folder.path(), 1).unwrap().add(&row(3)).unwrap();
+        assert_eq!(text(folder.path(), "metrics.csv"), format!("{rows}{csv}"), "{deleted:?}");
+        assert_eq!(read_rows(folder.path()).unwrap().len(), json, "{deleted:?}");
+    }
+}
+
 #[test]
 fn a_loss_that_is_not_finite_is_kept_as_such() {
     for loss in [f64::NAN, f64::INFINITY] {
@@ -111,7 +130,6 @@ fn a_loss_that_is_not_finite_is_kept_as_such() {
 fn what_is_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(read_rows(folder.path()), Err(RecordError::Io { action: "read", .. })));
-    assert!(matches!(Record::resume(folder.path(), 1), Err(RecordError::Io { action: "read", .. })));
     assert!(matches!(Record::create(&folder.path().join("none")), Err(RecordError::Io { action: "write", .. })));
     drop(Record::create(folder.path()).unwrap());
     assert!(matches!(Record::create(folder.path()), Err(RecordError::Io { action: "write", .. })));

@@ -5,7 +5,7 @@ use crate::adapters::compile_options;
 use crate::checkpoint::{Checkpoint, Progress, RunState, VERSION};
 use crate::feed::Feed;
 use crate::trainer::Trainer;
-use crate::{Error, Event, Length, Metric, Recipe, RunFolder, Start};
+use crate::{Error, Event, Length, Memory, Metric, Per, Recipe, RunFolder, Start};
 use crate::{description, initial, initial_weights, memory, training_options};
 use cnn_data::{Batch, Dataset, Loader, LoaderOptions, Position, split};
 use cnn_ir::Network;
@@ -20,8 +20,8 @@ impl<'a> Run<'a> {
     /// Makes everything ready, and tells of the start.
     pub fn new(trainer: Trainer<'a>) -> Result<Self, Error> {
         let Trainer { network, recipe, folder, checkpoint, observers, stop, targets, notes, .. } = trainer;
-        // What the run takes itself is not counted.
-        let available = trainer.memory.or_else(memory::available);
+        // Looked up before the run takes any itself.
+        let (limit, free) = (trainer.memory, memory::available());
         let (dataset, validation) = match (trainer.validation, recipe.validation) {
             (Some(validation), _) => (trainer.dataset, Some(validation)),
             (None, Some(share)) => {
@@ -30,6 +30,12 @@ impl<'a> Run<'a> {
             }
             (None, None) => (trainer.dataset, None),
         };
+        let held = Memory {
+            data: dataset.memory().saturating_add(validation.as_ref().map_or(0, |data| data.memory())),
+            program: memory::PROGRAM,
+            ..Memory::default()
+        };
+        let available = limit.or(free.map(|free| free.saturating_add(held.total())));
         let examples = dataset.len();
         let progress = match &checkpoint {
             None => Progress::default(),
@@ -46,8 +52,13 @@ impl<'a> Run<'a> {
         let picture = loader(0)?.shape();
         let feed = Feed::new(&network, &recipe, picture, dataset.classes().len(), targets)?;
         check_metric(&recipe, &feed)?;
+        check_schedule(&recipe, examples)?;
+        check_labels(&*dataset)?;
+        // Transforms of evaluation are stored with the weights, also where nothing validates.
+        check_evaluation(validation.as_ref().unwrap_or(&dataset), &recipe, picture)?;
         if let Some(validation) = &validation {
-            check_validation(&**validation, &recipe, picture, dataset.classes())?;
+            check_classes(&**validation, dataset.classes())?;
+            check_labels(&**validation)?;
             feed.check_validation()?;
         }
 
@@ -56,7 +67,8 @@ impl<'a> Run<'a> {
             return Err(Error::mismatch(problem, "freeze less of it, or give it layers with parameters"));
         }
         let least = parameter_bytes(&network, &recipe);
-        if let Some(available) = available.filter(|available| least > *available) {
+        let left = available.map(|available| available.saturating_sub(held.total()));
+        if let Some(available) = left.filter(|left| least > *left) {
             return Err(Error::ParameterMemory { needed: least, available });
         }
         let weights = match (&checkpoint, &trainer.weights) {
@@ -78,18 +90,26 @@ impl<'a> Run<'a> {
             None => None,
         };
         let parameters: usize = session.parameters().map(|(_, values)| size_of_val(values)).sum();
+        // A decoded picture of a thread that loads: its pixels as bytes and as floats, before the transforms.
+        let decoded = dataset.shape().map_or(0, |shape| shape.iter().fold(5u64, |all, size| all * *size as u64));
         let needed = |batch: usize| {
-            let loading = (recipe.workers as u64 + 3) * batch as u64 * feed.example_bytes();
-            let validating = inference.as_ref().map_or(0, |(inference, packed)| {
-                loading + parameters as u64 + packed + inference.arena_bytes(batch) as u64
-            });
-            (session.bytes(batch) as u64).saturating_add(loading).saturating_add(validating).max(least)
+            let batches = (recipe.workers as u64 + 3).saturating_mul(batch as u64).saturating_mul(feed.example_bytes());
+            let loading = batches.saturating_add(recipe.workers.max(1) as u64 * decoded);
+            let validating = |(inference, packed): &(Session, u64)| {
+                loading.saturating_add(parameters as u64 + packed + inference.arena_bytes(batch) as u64)
+            };
+            Memory {
+                loading,
+                training: (session.bytes(batch) as u64).max(least),
+                validation: inference.as_ref().map_or(0, validating),
+                ..held
+            }
         };
         let batch = recipe.batch.min(examples);
         let memory = needed(batch);
-        if let Some(available) = available.filter(|available| memory > *available) {
-            let largest = largest(batch, |batch| needed(batch) <= available);
-            return Err(Error::Memory { needed: memory, available, batch: recipe.batch, largest });
+        if let Some(available) = available.filter(|available| memory.total() > *available) {
+            let largest = largest(batch, |batch| needed(batch).total() <= available);
+            return Err(Error::Memory { needed: memory.total(), available, batch: recipe.batch, largest });
         }
         let steps_per_epoch = steps_per_epoch(&recipe, examples);
         let start = Start {
@@ -229,29 +249,64 @@ fn check_metric(recipe: &Recipe, feed: &Feed) -> Result<(), Error> {
     }
 }
 
-/// That the validation's examples are of the training's kind.
-fn check_validation(data: &dyn Dataset, recipe: &Recipe, picture: [usize; 3], classes: &[String]) -> Result<(), Error> {
+/// That a one-cycle schedule is not over before the run is; PyTorch refuses the first step behind it.
+fn check_schedule(recipe: &Recipe, examples: usize) -> Result<(), Error> {
+    let Curve::OneCycle(cycle) = &recipe.schedule.curve else { return Ok(()) };
+    let per_epoch = steps_per_epoch(recipe, examples).max(1);
+    let (length, unit) = match (recipe.counts(), recipe.length) {
+        (Per::Step, Length::Epochs(epochs)) => (epochs.saturating_mul(per_epoch), "steps"),
+        (Per::Step, Length::Steps(steps)) => (steps, "steps"),
+        (Per::Epoch, Length::Epochs(epochs)) => (epochs, "epochs"),
+        (Per::Epoch, Length::Steps(steps)) => (steps.div_ceil(per_epoch), "epochs"),
+    };
+    let warmup = recipe.schedule.warmup.as_ref().map_or(0, |warmup| warmup.steps);
+    let end = warmup.saturating_add(cycle.total);
+    if length <= end {
+        return Ok(());
+    }
+    let total = length.saturating_sub(warmup).max(1);
+    let remedy = format!("that ends after {end} of the run's {length} {unit}; write `total = {total}`");
+    Err(Error::setting("schedule", format!("`{}`", recipe.schedule), remedy))
+}
+
+/// That every label is a class.
+fn check_labels(data: &dyn Dataset) -> Result<(), Error> {
+    let classes = data.classes().len();
+    for index in 0..data.len() {
+        let label = data.label(index)?;
+        if label >= classes {
+            let problem = format!("the label of {} is {label}, and there are {classes} classes", data.name(index));
+            return Err(Error::mismatch(problem, "correct the label, or name the class"));
+        }
+    }
+    Ok(())
+}
+
+/// That the validation has the classes of the training. Labels are numbers: the same class must have the same one in both.
+fn check_classes(data: &dyn Dataset, classes: &[String]) -> Result<(), Error> {
+    let differs = data.classes().iter().enumerate().find(|(number, class)| classes.get(*number) != Some(class));
+    let Some((number, class)) = differs else { return Ok(()) };
+    let trained = classes.get(number).map_or("none".to_owned(), |class| format!("`{class}`"));
+    let problem =
+        format!("class {number} of the data for validation is `{class}`, and of those for training {trained}");
+    Err(Error::mismatch(problem, "give both the same classes, in the same order"))
+}
+
+/// That pictures of evaluation become what those of training do.
+fn check_evaluation(data: &Arc<dyn Dataset>, recipe: &Recipe, picture: [usize; 3]) -> Result<(), Error> {
     if data.is_empty() {
         return Err(Error::mismatch("the data for validation have no examples", "give some, or none of it"));
     }
-    // Labels are numbers: the same class must have the same one in both.
-    let differs = data.classes().iter().enumerate().find(|(number, class)| classes.get(*number) != Some(class));
-    if let Some((number, class)) = differs {
-        let trained = classes.get(number).map_or("none".to_owned(), |class| format!("`{class}`"));
-        let problem =
-            format!("class {number} of the data for validation is `{class}`, and of those for training {trained}");
-        return Err(Error::mismatch(problem, "give both the same classes, in the same order"));
+    let options = LoaderOptions { workers: 0, ..LoaderOptions::default() };
+    let found = Loader::new(Arc::clone(data), recipe.evaluation(), options)?.shape();
+    if found == picture {
+        return Ok(());
     }
-    let Some(shape) = data.shape() else { return Ok(()) };
-    let found = recipe.evaluation().shape(shape)?;
-    if found != picture {
-        let problem = format!(
-            "after the transforms, pictures of evaluation are {found:?} (channels, height, width), and those of training \
-             {picture:?}"
-        );
-        return Err(Error::mismatch(problem, "give `evaluation_transforms` that make them the same"));
-    }
-    Ok(())
+    let problem = format!(
+        "after the transforms, pictures of evaluation are {found:?} (channels, height, width), and those of training \
+         {picture:?}"
+    );
+    Err(Error::mismatch(problem, "give `evaluation_transforms` that make them the same"))
 }
 
 /// `config.json`: everything the run depends on, with its defaults, and the notes of its owner.

@@ -2,9 +2,9 @@
 
 use super::bar::Line;
 use super::job::Job;
-use crate::number::{grouped, percent, size};
+use crate::number::{grouped, loss, percent, rate, size};
 use crate::terminal;
-use cnn_train::{EpochReport, Length, Metric, Score, Start, StepReport};
+use cnn_train::{EpochReport, Length, Memory, Metric, Score, Start, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
@@ -95,8 +95,8 @@ impl<'a> Display<'a> {
 
     /// What the means of the epoch are, in full and short.
     fn facts(&self, step: &StepReport) -> Vec<[String; 2]> {
-        let loss = format!("loss {:.4}", self.loss);
-        let mut facts = vec![[loss.clone(), loss]];
+        let text = format!("loss {}", loss(self.loss));
+        let mut facts = vec![[text.clone(), text]];
         if step.accuracy.is_some() {
             let accuracy = percent(self.accuracy);
             facts.push([format!("accuracy {accuracy}"), format!("acc {accuracy}")]);
@@ -120,14 +120,13 @@ impl<'a> Display<'a> {
         }
         let score = |score: &Score| {
             let accuracy = score.accuracy.map_or_else(String::new, |accuracy| format!("{:>10}", percent(accuracy)));
-            format!("{:>17.4}{accuracy}", score.loss)
+            format!("{:>17}{accuracy}", loss(score.loss))
         };
         let validation = epoch.validation.as_ref().map_or_else(String::new, score);
         let number = of(epoch.epoch as u64, self.epochs());
         let time = duration(Duration::from_secs_f64(epoch.seconds.max(0.0)));
         let best = if epoch.is_best { "  best" } else { "" };
-        let line =
-            format!("{number:>9}{}{validation}{:>11}{time:>13}{best}", score(&epoch.train), rate_text(epoch.rate));
+        let line = format!("{number:>9}{}{validation}{:>11}{time:>13}{best}", score(&epoch.train), rate(epoch.rate));
         self.print(&line);
         (self.steps, self.loss, self.accuracy, self.last_line) = (0, 0.0, 0.0, Instant::now());
         if let Some(bar) = &self.bar {
@@ -169,16 +168,6 @@ impl<'a> Display<'a> {
         let left = elapsed.as_secs_f64() / done as f64 * start.steps.saturating_sub(step) as f64;
         (elapsed > Duration::from_millis(500)).then(|| duration(Duration::from_secs_f64(left.min(1e9))))
     }
-}
-
-/// Four digits: `0.001`, `3.162e-5`.
-fn rate_text(rate: f64) -> String {
-    if !(1e-4..1e3).contains(&rate) {
-        return format!("{rate:.3e}");
-    }
-    let digits = (3.0 - rate.log10().floor()).clamp(0.0, 9.0) as usize;
-    let text = format!("{rate:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// `3/10`.
@@ -224,10 +213,12 @@ fn summary(job: &Job, start: &Start) -> String {
     };
     let threads = several(start.threads as u64, "thread");
     let accumulated = if recipe.accumulate > 1 { format!(" × {}", recipe.accumulate) } else { String::new() };
-    let memory = match start.available {
-        Some(available) => format!("{} at most, of {}", size(start.memory.into()), size(available.into())),
-        None => format!("{} at most", size(start.memory.into())),
-    };
+    let Memory { data, program, loading, training, validation: validating } = start.memory;
+    let parts = [("data", data), ("program", program), ("batches", loading), ("training", training)];
+    let parts = parts.into_iter().chain([("validation", validating)]).filter(|(_, bytes)| *bytes > 0);
+    let parts: Vec<String> = parts.map(|(what, bytes)| format!("{what} {}", size(bytes.into()))).collect();
+    let of = start.available.map_or_else(String::new, |available| format!(" of {}", size(available.into())));
+    let memory = format!("{}{of} at most: {}", size(start.memory.total().into()), parts.join(", "));
     let best = if recipe.best == Metric::Loss { "loss" } else { "accuracy" };
     let mut lines = vec![
         ("network", format!("{}, {} parameters{frozen}", start.network, grouped(count(false)))),
@@ -247,7 +238,7 @@ fn summary(job: &Job, start: &Start) -> String {
             format!("{}; the state of the least {best} is the best", recipe.loss)
                 .replace("least accuracy", "highest accuracy"),
         ),
-        ("optimizer", format!("{}, rate {}, {}", recipe.optimizer, recipe.base_rate(), recipe.schedule)),
+        ("optimizer", format!("{}, rate {}, {}", recipe.optimizer, rate(recipe.base_rate()), recipe.schedule)),
         ("weights", if job.weights.is_some() { "from the file given".into() } else { format!("{}", recipe.init) }),
         (
             "transforms",
@@ -304,14 +295,6 @@ mod tests {
         for (seconds, text) in [(0.25, "0.2 s"), (59.9, "59 s"), (125.0, "2 min 05 s"), (7_320.0, "2 h 02 min")] {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
-    }
-
-    #[test]
-    fn rates_have_four_digits() {
-        for (rate, text) in [(1e-3, "0.001"), (0.1, "0.1"), (1.0, "1"), (100.0, "100"), (0.012_345, "0.01235")] {
-            assert_eq!(rate_text(rate), text);
-        }
-        assert_eq!(rate_text(3.162_3e-5), "3.162e-5");
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::display::{duration, several};
 use super::job::{Job, quoted};
 use crate::evaluation::Judged;
 use crate::failure::Failure;
-use crate::number::{grouped, percent};
+use crate::number::{grouped, loss, percent};
 use crate::output::write_file;
 use crate::predictions::scores_output;
 use crate::run::held_back;
 use crate::trained::Trained;
-use cnn_train::{Ended, Length, Metric, Outcome, plot};
+use cnn_recipe::Curve;
+use cnn_train::{Ended, Length, Metric, Outcome, Progress, plot};
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::path::Path;
@@ -33,14 +34,22 @@ pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
 }
 
 fn interrupted(job: &Job, outcome: &Outcome) -> String {
-    let progress = &outcome.progress;
     format!(
-        "\ninterrupted after step {} in epoch {}; the state is in {}\nto go on: {}\n",
-        grouped(progress.step.into()),
-        progress.epoch + 1,
+        "\ninterrupted after step {} {}; the state is in {}\nto go on: {}\n",
+        grouped(outcome.progress.step.into()),
+        place(&outcome.progress),
         job.folder.last().display(),
         job.resuming()
     )
+}
+
+/// Where a run stands, in epochs counted from 1.
+fn place(progress: &Progress) -> String {
+    match (progress.epoch, progress.example) {
+        (epoch, _) if progress.is_unvalidated => format!("while epoch {epoch} was validated"),
+        (epoch @ 1.., 0) => format!("at the end of epoch {epoch}"),
+        (epoch, _) => format!("in epoch {}", epoch + 1),
+    }
 }
 
 /// Of a run that was over when it was resumed.
@@ -53,8 +62,11 @@ fn nothing_left(job: &Job, outcome: &Outcome) -> String {
     format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job, outcome))
 }
 
-/// The command that trains twice as long as was planned or done.
+/// The command that trains twice as long as was planned or done; none where the schedule is of one length.
 fn longer(job: &Job, outcome: &Outcome) -> String {
+    if matches!(job.recipe.schedule.curve, Curve::OneCycle(_)) {
+        return String::new();
+    }
     let progress = &outcome.progress;
     let longer = match job.recipe.length {
         Length::Epochs(epochs) => format!("--epochs {}", epochs.max(progress.epoch as u64).saturating_mul(2)),
@@ -74,10 +86,10 @@ fn finished(job: &Job, outcome: &Outcome) -> String {
     if let Some(best) = progress.best {
         let on = if outcome.validation.is_some() { "validation" } else { "training" };
         let value = match job.recipe.best {
-            Metric::Loss => format!("loss {:.4}", best.value),
+            Metric::Loss => format!("loss {}", loss(best.value)),
             Metric::Accuracy => format!("accuracy {}", percent(best.value)),
         };
-        let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch.max(1));
+        let _ = write!(text, "; best after epoch {}: {on} {value}", best.epoch);
     }
     let folder = job.folder.path();
     let _ = write!(text, "\n\n{}{}\n", folder.display(), std::path::MAIN_SEPARATOR);
@@ -138,4 +150,24 @@ fn validation(job: &Job) -> Result<Option<std::sync::Arc<dyn cnn_data::Dataset>>
     }
     let Some(share) = job.recipe.validation else { return Ok(None) };
     held_back(job.training_data.clone(), share, job.recipe.seed).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_counted_from_one() {
+        for (epoch, example, is_unvalidated, expected) in [
+            (0, 0, false, "in epoch 1"),
+            (0, 5, false, "in epoch 1"),
+            (1, 0, true, "while epoch 1 was validated"),
+            (1, 0, false, "at the end of epoch 1"),
+            (1, 5, false, "in epoch 2"),
+        ] {
+            let mut progress = Progress::default();
+            (progress.epoch, progress.example, progress.is_unvalidated) = (epoch, example, is_unvalidated);
+            assert_eq!(place(&progress), expected);
+        }
+    }
 }

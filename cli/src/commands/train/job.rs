@@ -83,8 +83,9 @@ impl Job {
         let last = run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned);
         if !last.exists() {
             let folder = folder.path().display();
-            let text =
-                format!("`{folder}` has no state to go on from: it ended before its first checkpoint; train anew");
+            let text = format!(
+                "`{folder}` has no state to go on from: it ended before its first checkpoint; its name is free"
+            );
             return Err(Failure::Message(text));
         }
         let checkpoint = Checkpoint::open(last);

@@ -18,11 +18,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Trains a network, or goes on with a run.
 pub fn run(args: &Train, format: MessageFormat) -> Result<(), Failure> {
+    let had_runs = args.runs.exists();
     let job = Job::new(args, format)?;
     let trained = train(&job, format);
     if trained.is_err() && job.checkpoint.is_none() {
-        // A run that has not begun leaves an empty folder, which would keep its name from the next one.
-        let _ = fs::remove_dir(job.folder.path());
+        // A run that has not begun leaves an empty folder.
+        let removed = fs::remove_dir(job.folder.path());
+        if removed.is_ok() && !had_runs {
+            let _ = fs::remove_dir(&args.runs);
+        }
     }
     let outcome = trained?;
     end::finish(&job, &outcome)?;
