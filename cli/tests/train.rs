@@ -356,6 +356,12 @@ fn a_run_goes_on_with_its_own_model_and_settings() {
     }
 
     fs::remove_file(workspace.path("runs/a/last.safetensors")).unwrap();
+    assert!(
+        workspace.refuses(&["train", "tiny.cnn", "--name", "a"]).contains("there is a run"),
+        "best weights are kept"
+    );
+    assert!(workspace.refuses(&["train", "--resume", "runs/a"]).contains("train anew from `best.safetensors`"));
+    fs::remove_file(workspace.path("runs/a/best.safetensors")).unwrap();
     assert!(workspace.refuses(&["train", "--resume", "runs/a"]).contains("it ended before its first checkpoint"));
     assert!(workspace.prints(&["train", "tiny.cnn", "--name", "a"]).contains("finished: "), "the name is free");
 

@@ -156,11 +156,6 @@ impl Feed {
                 let problem = format!("`{}` of `{name}` needs {elements} values, and data give a label", loss.0);
                 return Err(Error::mismatch(problem, remedy));
             }
-            // What only values show, such as class weights of another number.
-            let zeros = vec![0.0; shape.elements()];
-            let batch = [&[1], &shape[..]].concat();
-            loss.value_and_gradient(&zeros, &batch, &vec![0.0; elements], &mut zeros.clone())
-                .map_err(|problem| Error::mismatch(format!("the loss of `{name}`: {problem}"), "correct the loss"))?;
             let (loss, weight) = (loss.0, term.weight);
             heads.push(Head { name, loss, weight, target_shape, is_output, target: None });
         }

@@ -209,7 +209,6 @@ fn network_data_and_loss_must_go_together() {
             "pictures of evaluation are [1, 3, 3]",
         ),
         (&[("transforms", "random_crop(9)")], pictures([1, 6, 6]), 3, "random_crop"),
-        (&[("weight_decay", "0.1"), ("workers", "300")], pictures([1, 6, 6]), 3, "the number of workers is 300"),
         (&[], Arc::new(Labels(data(4, 1), 3)), 3, "the label of example 0 is 3, and there are 3 classes"),
     ] {
         let parent = tempfile::tempdir().unwrap();
@@ -380,7 +379,10 @@ fn a_run_without_a_checkpoint_is_begun_anew() {
     let parent = tempfile::tempdir().unwrap();
     let run = new_run(parent.path());
     trainer(&recipe(&[("epochs", "2")])).folder(run.clone()).run().unwrap();
+    // Best weights are worth keeping by themselves.
     fs::remove_file(run.last()).unwrap();
+    assert!(matches!(RunFolder::create(parent.path(), "run"), Err(Error::RunExists { .. })));
+    fs::remove_file(run.best()).unwrap();
     let run = RunFolder::create(parent.path(), "run").unwrap();
     let start = |event: Event<'_>| assert!(!matches!(event, Event::Start(_)) || !run.best().exists());
     trainer(&recipe(&[("epochs", "1")])).folder(run.clone()).observe(start).run().unwrap();

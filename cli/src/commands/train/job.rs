@@ -82,10 +82,11 @@ impl Job {
         let mut source = RunConfig::read(&folder)?.source;
         let last = run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned);
         if !last.exists() {
-            let folder = folder.path().display();
-            let text = format!(
-                "`{folder}` has no state to go on from: it ended before its first checkpoint; its name is free"
-            );
+            let why = match folder.best().exists() {
+                true => "its `last.safetensors` is not there; train anew from `best.safetensors` with --weights",
+                false => "it ended before its first checkpoint; its name is free",
+            };
+            let text = format!("`{}` has no state to go on from: {why}", folder.path().display());
             return Err(Failure::Message(text));
         }
         let checkpoint = Checkpoint::open(last);
