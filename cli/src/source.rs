@@ -58,10 +58,11 @@ impl Source {
         let weights = args.weights.clone().unwrap_or_else(|| folder.best());
         if args.weights.is_none() && !weights.exists() {
             let (run, last) = (folder.path().display(), folder.last());
-            let text = format!(
-                "the run `{run}` has no best weights, as no epoch of it is over: resume it, or take `--weights {}`",
-                last.display()
-            );
+            let remedy = match last.exists() {
+                true => format!("resume it, or take `--weights {}`", last.display()),
+                false => "train it anew".to_owned(),
+            };
+            let text = format!("the run `{run}` has no best weights, as no epoch of it is over: {remedy}");
             return Err(Failure::Message(text));
         }
         Ok(Self { network, trained: Trained::open(&weights)?, weights, run: Some(config), file: model_args.file })

@@ -111,6 +111,11 @@ impl RunFolder {
         Err(Error::Read { path, source })
     }
 
+    /// Whether another process works on the run.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self.lock(), Err(Error::RunInUse { .. }))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -207,7 +212,9 @@ mod tests {
             assert!(RunFolder::create_next(parent.path(), name).unwrap().path().ends_with(format!("{name}-2")));
         }
         let folder = RunFolder::create(parent.path(), "begun").unwrap();
+        assert!(!folder.is_in_use());
         let lock = folder.lock().unwrap();
+        assert!(folder.is_in_use());
         assert!(matches!(RunFolder::create(parent.path(), "begun"), Err(Error::RunInUse { .. })));
         drop(lock);
         assert!(RunFolder::create(parent.path(), "begun").is_ok());

@@ -267,12 +267,15 @@ impl<'a> Run<'a> {
     fn check_finite(&self) -> Result<(), Error> {
         let has = |values: &[f32]| values.iter().any(|value| !value.is_finite());
         let parameter = self.session.parameters().find(|(_, values)| has(values));
-        let state = || self.session.slots().any(has).then(|| "the optimizer's state".to_owned());
-        let place = parameter.map(|(parameter, _)| format!("`{}`", parameter.name)).or_else(state);
+        let parameter = parameter.map(|(parameter, _)| match parameter.trainable {
+            true => ("a parameter is", format!("`{}`", parameter.name)),
+            false => ("a running statistic is", format!("`{}`", parameter.name)),
+        });
+        let state = || self.session.slots().any(has).then(|| ("a number is", "the optimizer's state".to_owned()));
         let Progress { step, epoch, example, .. } = self.state.progress;
-        place.map_or(Ok(()), |place| {
+        parameter.or_else(state).map_or(Ok(()), |(what, place)| {
             Err(Error::NotFinite {
-                what: "a parameter is",
+                what,
                 step: step.saturating_sub(1),
                 epoch: if example == 0 { epoch.saturating_sub(1) } else { epoch },
                 place,

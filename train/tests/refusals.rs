@@ -133,14 +133,21 @@ fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
 
 #[test]
 fn a_run_that_needs_too_much_memory_is_refused_with_the_batch_that_fits() {
-    let mut memory = Memory::default();
-    let base = recipe(&[("batch", "37"), ("validation", "0.2"), ("epochs", "1")]);
-    let start = |event: Event<'_>| {
-        if let Event::Start(start) = event {
-            memory = start.memory;
-        }
+    let memory_of = |trainer: Trainer<'_>| {
+        let mut memory = Memory::default();
+        let start = |event: Event<'_>| {
+            if let Event::Start(start) = event {
+                memory = start.memory;
+            }
+        };
+        trainer.observe(start).run().unwrap();
+        memory
     };
-    trainer(&base).observe(start).run().unwrap();
+    let base = recipe(&[("batch", "37"), ("validation", "0.2"), ("epochs", "1")]);
+    let memory = memory_of(trainer(&base));
+    // Fewer examples than a batch has are validated in a smaller one.
+    let whole = memory_of(trainer(&recipe(&[("batch", "37"), ("epochs", "1")])).validate_on(data(37, 2)));
+    assert!(memory.validation < whole.validation, "{memory:?} {whole:?}");
     // 37 pictures of 36 floats, and their labels.
     assert_eq!(memory.data, 37 * (36 * 4 + 8));
     let (needed, held) = (memory.total(), memory.data + memory.program);

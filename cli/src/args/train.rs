@@ -104,6 +104,10 @@ pub struct LengthArgs {
     #[arg(long, value_name = "SCHEDULE", help_heading = "Settings")]
     pub schedule: Option<String>,
 
+    /// What the schedule's numbers count: epoch or step; steps for one_cycle and epochs for all others when left out
+    #[arg(long, value_name = "UNIT", help_heading = "Settings")]
+    pub schedule_per: Option<String>,
+
     /// The share of the training data that is held back for validation; 0 for none
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "Settings")]
     pub validation: Option<String>,
@@ -152,7 +156,7 @@ pub struct RecipeArgs {
     #[arg(long, value_name = "INIT", help_heading = "Settings")]
     pub init: Option<String>,
 
-    /// How the weights shrink: a number, or weight_decay(5e-4, true) to leave out norms and biases
+    /// How the weights shrink: a number, or weight_decay(5e-4, true) to leave out biases and what norms and PReLU train
     #[arg(long, value_name = "DECAY", allow_hyphen_values = true, help_heading = "Settings")]
     pub weight_decay: Option<String>,
 
@@ -200,6 +204,7 @@ impl LengthArgs {
             ("steps", &self.steps),
             ("rate", &self.rate),
             ("schedule", &self.schedule),
+            ("schedule_per", &self.schedule_per),
             ("validation", &self.validation),
             ("evaluation_transforms", &self.evaluation_transforms),
             ("best", &self.best),

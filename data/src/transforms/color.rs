@@ -9,7 +9,8 @@ use std::fmt;
 
 /// Makes the picture grey: `grayscale`, `grayscale(3)`.
 ///
-/// Grey is 0.2989 red + 0.587 green + 0.114 blue, as torchvision has it for tensors.
+/// Grey is 0.2989 red + 0.587 green + 0.114 blue, as torchvision has it for tensors, and of
+/// what is grey already its own value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grayscale {
     /// 1, or 3 for red, green and blue that are the same.
@@ -42,7 +43,10 @@ impl Step for Grayscale {
 
     fn apply(&self, picture: &mut Picture, _: &mut Random, _: &mut Scratch) -> Result<(), Error> {
         if let Some([red, green, blue]) = planes(picture) {
-            red.iter_mut().zip(green).zip(blue).for_each(|((r, g), b)| *r = grey(*r, *g, *b));
+            for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+                // What is grey stays as it is: the factors do not quite sum to 1.
+                *r = if *r == *g && *g == *b { *r } else { grey(*r, *g, *b) };
+            }
         }
         repeat_first(picture, self.num_output_channels)
     }

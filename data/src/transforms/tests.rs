@@ -84,6 +84,14 @@ fn flips_turn_single_pixels() {
     }
 }
 
+/// Although the factors of the colours do not quite sum to 1.
+#[test]
+fn grey_of_grey_is_the_same() {
+    let mut input = Picture::default();
+    input.set_values([1, 1, 3], &[0.1, 0.7, 1.0]).unwrap();
+    assert_eq!(apply("rgb -> grayscale", &input, 0), input);
+}
+
 /// Every window of the padded picture comes up, and nothing else.
 #[test]
 fn random_crops_are_windows() {

@@ -93,13 +93,16 @@ impl<'a> Run<'a> {
         // A decoded picture of a thread that loads: its pixels as bytes and as floats, before the transforms.
         let decoded = dataset.shape().map_or(0, |shape| shape.iter().fold(5u64, |all, size| all * *size as u64));
         let needed = |batch: usize| {
-            let batches = (recipe.workers as u64 + 3).saturating_mul(batch as u64).saturating_mul(feed.example_bytes());
-            let loading = batches.saturating_add(recipe.workers.max(1) as u64 * decoded);
+            let loading = |batch: usize| {
+                let batches = (recipe.workers as u64 + 3).saturating_mul(batch as u64);
+                batches.saturating_mul(feed.example_bytes()).saturating_add(recipe.workers.max(1) as u64 * decoded)
+            };
             let validating = |(inference, packed): &(Session, u64)| {
-                loading.saturating_add(parameters as u64 + packed + inference.arena_bytes(batch) as u64)
+                let batch = batch.min(validation.as_ref().map_or(0, |data| data.len()));
+                loading(batch).saturating_add(parameters as u64 + packed + inference.arena_bytes(batch) as u64)
             };
             Memory {
-                loading,
+                loading: loading(batch),
                 training: (session.bytes(batch) as u64).max(least),
                 validation: inference.as_ref().map_or(0, validating),
                 ..held

@@ -4,7 +4,8 @@ use super::bar::Line;
 use super::job::Job;
 use crate::number::{grouped, loss, percent, rate, size};
 use crate::terminal;
-use cnn_train::{EpochReport, Length, Memory, Metric, Score, Start, StepReport};
+use cnn_recipe::Curve;
+use cnn_train::{EpochReport, Length, Memory, Metric, Per, Recipe, Score, Start, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
@@ -238,7 +239,7 @@ fn summary(job: &Job, start: &Start) -> String {
             format!("{}; the state of the least {best} is the best", recipe.loss)
                 .replace("least accuracy", "highest accuracy"),
         ),
-        ("optimizer", format!("{}, rate {}, {}", recipe.optimizer, rate(recipe.base_rate()), recipe.schedule)),
+        ("optimizer", format!("{}, rate {}, {}", recipe.optimizer, rate(recipe.base_rate()), schedule(recipe))),
         ("weights", if job.weights.is_some() { "from the file given".into() } else { format!("{}", recipe.init) }),
         (
             "transforms",
@@ -266,6 +267,15 @@ fn summary(job: &Job, start: &Start) -> String {
     }
     let width = if stdout().is_terminal() { terminal::width() } else { usize::MAX };
     text.lines().map(|line| shortened(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// The schedule, and what its numbers count.
+fn schedule(recipe: &Recipe) -> String {
+    match (&recipe.schedule.curve, recipe.schedule.warmup.is_some(), recipe.counts()) {
+        (Curve::Constant(_), false, _) => recipe.schedule.to_string(),
+        (_, _, Per::Step) => format!("{} of steps", recipe.schedule),
+        (_, _, Per::Epoch) => format!("{} of epochs", recipe.schedule),
+    }
 }
 
 fn examples_text(count: usize) -> String {

@@ -2,6 +2,7 @@
 
 use super::display::{duration, several};
 use super::job::{Job, quoted};
+use super::keep::draw_curves;
 use crate::evaluation::Judged;
 use crate::failure::Failure;
 use crate::number::{grouped, loss, percent};
@@ -20,7 +21,10 @@ use std::time::Duration;
 pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
     let text = match outcome.ended {
         Ended::Stopped => interrupted(job, outcome),
-        _ if outcome.train.is_none() => nothing_left(job, outcome),
+        _ if outcome.train.is_none() => {
+            redraw(job, outcome)?;
+            nothing_left(job, outcome)
+        }
         Ended::Finished | Ended::NoBetter => {
             draw_confusion(job, outcome)?;
             finished(job, outcome)
@@ -31,6 +35,18 @@ pub fn finish(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Draws what a process that was killed behind the last checkpoint has left out.
+fn redraw(job: &Job, outcome: &Outcome) -> Result<(), Failure> {
+    let exists = |name: &str| job.folder.path().join(name).exists();
+    if exists("metrics.jsonl") && !exists("curves.svg") {
+        draw_curves(job)?;
+    }
+    if !exists("confusion.svg") {
+        draw_confusion(job, outcome)?;
+    }
+    Ok(())
 }
 
 fn interrupted(job: &Job, outcome: &Outcome) -> String {
@@ -59,7 +75,7 @@ fn nothing_left(job: &Job, outcome: &Outcome) -> String {
         Ended::NoBetter => format!("no better for {} epochs", outcome.progress.no_better),
         _ => "all of it is done".to_owned(),
     };
-    format!("\nthe run is finished after {steps}: {why}, and nothing was changed\n{}", longer(job, outcome))
+    format!("\nthe run is finished after {steps}: {why}, and no state was changed\n{}", longer(job, outcome))
 }
 
 /// The command that trains twice as long as was planned or done; none where the schedule is of one length.

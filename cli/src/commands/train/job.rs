@@ -83,6 +83,7 @@ impl Job {
         let last = run.filter(|run| run.is_file() && !is_model(run)).map_or(folder.last(), Path::to_owned);
         if !last.exists() {
             let why = match folder.best().exists() {
+                _ if folder.is_in_use() => "another process works on it, and has not come to its first checkpoint yet",
                 true => "its `last.safetensors` is not there; train anew from `best.safetensors` with --weights",
                 false => "it ended before its first checkpoint; its name is free",
             };
