@@ -215,7 +215,9 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     };
     let before = files();
     // As a process leaves it that is killed behind its last checkpoint.
-    ["curves.svg", "confusion.svg"].map(|name| fs::remove_file(workspace.path("runs/cut").join(name)).unwrap());
+    for picture in ["curves.svg", "confusion.svg"] {
+        fs::remove_file(workspace.path("runs/cut").join(picture)).unwrap();
+    }
     let text = workspace.prints(&["train", "--resume"]);
     assert!(
         text.contains("the run is finished after 3 000 steps: all of it is done, and no state was changed\n"),
