@@ -65,7 +65,7 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
 #[non_exhaustive]
 pub enum RecordError {
     /// A file that cannot be written or read.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), kept(action))]
     Io {
         /// What was tried: `write`, `read`.
         action: &'static str,
@@ -85,4 +85,8 @@ pub enum RecordError {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn kept(action: &str) -> &'static str {
+    if action == "write" { "; what was there before is kept" } else { "" }
 }
