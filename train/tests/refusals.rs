@@ -70,53 +70,35 @@ fn parameters_that_overflow_are_not_kept() {
     assert!(!run.best().exists() && !run.last().exists());
 }
 
-/// Data of which one example cannot be read.
-struct Bad(Arc<Arrays>, usize);
+/// Data of which an example cannot be read, or all have a label that is no class's.
+struct Faulty {
+    data: Arc<Arrays>,
+    unreadable: Option<usize>,
+    label: Option<usize>,
+}
 
-impl Dataset for Bad {
+impl Dataset for Faulty {
     fn len(&self) -> usize {
-        self.0.len()
+        self.data.len()
     }
 
     fn classes(&self) -> &[String] {
-        self.0.classes()
+        self.data.classes()
     }
 
     fn shape(&self) -> Option<[usize; 3]> {
-        self.0.shape()
+        self.data.shape()
     }
 
     fn label(&self, index: usize) -> Result<usize, DataError> {
-        self.0.label(index)
+        self.label.map_or_else(|| self.data.label(index), Ok)
     }
 
     fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, DataError> {
-        if index == self.1 { Err(DataError::Index { index, len: 0 }) } else { self.0.read(index, picture) }
-    }
-}
-
-/// Data that have a label of their own for every example.
-struct Labels(Arc<Arrays>, usize);
-
-impl Dataset for Labels {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn classes(&self) -> &[String] {
-        self.0.classes()
-    }
-
-    fn shape(&self) -> Option<[usize; 3]> {
-        self.0.shape()
-    }
-
-    fn label(&self, _: usize) -> Result<usize, DataError> {
-        Ok(self.1)
-    }
-
-    fn read(&self, index: usize, picture: &mut Picture) -> Result<usize, DataError> {
-        self.0.read(index, picture).map(|_| self.1)
+        if self.unreadable == Some(index) {
+            return Err(DataError::Index { index, len: 0 });
+        }
+        self.data.read(index, picture).map(|label| self.label.unwrap_or(label))
     }
 }
 
@@ -124,7 +106,9 @@ impl Dataset for Labels {
 fn an_example_that_cannot_be_read_is_named_and_the_state_is_kept() {
     let parent = tempfile::tempdir().unwrap();
     let (run, recipe) = (new_run(parent.path()), recipe(&[("shuffle", "false")]));
-    let trainer = Trainer::new(&network(3), Arc::new(Bad(data(37, 1), 23)), recipe).unwrap();
+    let trainer =
+        Trainer::new(&network(3), Arc::new(Faulty { data: data(37, 1), unreadable: Some(23), label: None }), recipe)
+            .unwrap();
     let error = trainer.folder(run.clone()).run().unwrap_err().to_string();
     assert!(error.contains("example 23"), "{error}");
     // Four batches of five are before the one with example 23.
@@ -216,7 +200,12 @@ fn network_data_and_loss_must_go_together() {
             "pictures of evaluation are [1, 3, 3]",
         ),
         (&[("transforms", "random_crop(9)")], pictures([1, 6, 6]), 3, "random_crop"),
-        (&[], Arc::new(Labels(data(4, 1), 3)), 3, "the label of example 0 is 3, and there are 3 classes"),
+        (
+            &[],
+            Arc::new(Faulty { data: data(4, 1), unreadable: None, label: Some(3) }),
+            3,
+            "the label of example 0 is 3, and there are 3 classes",
+        ),
     ] {
         let parent = tempfile::tempdir().unwrap();
         let run = new_run(parent.path());
