@@ -63,8 +63,8 @@ pub enum Error {
 
     /// Training that diverges.
     #[error(
-        "{what} not finite in step {} (epoch {}); that begins in {place}; try a lower learning rate than {}, \
-         or clip the gradients{}", .step.saturating_add(1), .epoch.saturating_add(1), short(*.rate), where_kept("the last good state", .kept.as_ref())
+        "{what} not finite in step {} (epoch {}); that begins in {place}; try a lower learning rate than {rate:e}, \
+         or clip the gradients{}", .step.saturating_add(1), .epoch.saturating_add(1), where_kept("the last good state", .kept.as_ref())
     )]
     NotFinite {
         /// What is not finite.
@@ -238,11 +238,6 @@ fn what_fits(batch: usize) -> String {
         0 => "not even a batch of 1 fits".to_owned(),
         batch => format!("the largest batch that fits is {batch}"),
     }
-}
-
-/// `0.001`, `1e10`.
-fn short(rate: f64) -> String {
-    if (1e-4..1e6).contains(&rate) { rate.to_string() } else { format!("{rate:e}") }
 }
 
 fn size(bytes: u64) -> String {
