@@ -130,7 +130,8 @@ impl WinogradGradients {
     fn transform_weights(&self, values: &Slot, to: &Shared<'_>) {
         // SAFETY: nobody writes parameters while this kernel runs.
         let weight = unsafe { values.get() };
-        let (code, taps) = if self.taps == 3 { (transform_3(self.isa), 9) } else { (transform_5(self.isa), 25) };
+        let code = if self.taps == 3 { transform_3(self.isa) } else { transform_5(self.isa) };
+        let taps = self.taps * self.taps;
         for input in 0..self.inputs {
             let part = Weights {
                 from: &weight[input * taps..],
@@ -339,13 +340,13 @@ impl Kernel for WinogradGradients {
                 };
                 // SAFETY: as above.
                 unsafe { apart.part(part * of_part..(part + 1) * of_part) }.fill(0.0);
-                let (mut first, mut end) = (part * all / parts, (part + 1) * all / parts);
+                // Tiles that are not parted.
+                let unit = if self.values.is_some() { self.tiles() } else { 1 };
+                let [first, end] = [part, part + 1].map(|part| part * (all / unit) / parts * unit);
                 if self.values.is_some() {
-                    let blocks = all / self.tiles();
-                    let own = part * blocks / parts..(part + 1) * blocks / parts;
-                    (first, end) = (own.start * self.tiles(), own.end * self.tiles());
+                    let [first, end] = [first, end].map(|tile| tile / unit * of_block);
                     // SAFETY: each part has blocks of its own.
-                    unsafe { output.part(own.start * of_block..own.end * of_block) }.fill(0.0);
+                    unsafe { output.part(first..end) }.fill(0.0);
                 }
                 for tiles in chunks(end - first, plan.tiles) {
                     self.add(first + tiles.start..first + tiles.end, &plan, values, &to, own);

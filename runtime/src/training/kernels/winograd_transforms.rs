@@ -12,6 +12,26 @@ const DIVISORS: [f32; PATCH] = {
     [table.all[0] as f32, first, first, second, second, 1.0]
 };
 
+/// The functions below for taps, or outputs of a tile, along an axis.
+macro_rules! codes {
+    ($($name:ident $of_isa:ident($($argument:ident: $type:ty),*) = $body:ident<$size:literal>;)*) => {$(
+        #[inline(always)]
+        unsafe fn $of_isa<S: Simd>($($argument: $type),*) {
+            // SAFETY: the caller keeps the conditions.
+            unsafe { $body::<S, $size>($($argument),*) }
+        }
+        per_isa!(pub(super) fn $name($($argument: $type),*) = $of_isa);
+    )*};
+}
+codes! {
+    transform_3 transform_of_3(weights: &Weights<'_>) = transform_body<3>;
+    transform_5 transform_of_5(weights: &Weights<'_>) = transform_body<5>;
+    gradient_4 gradient_of_4(tiles: &GradientTiles<'_>) = gradient_body<4>;
+    gradient_2 gradient_of_2(tiles: &GradientTiles<'_>) = gradient_body<2>;
+    taps_3 taps_of_3(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_body<3>;
+    taps_5 taps_of_5(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_body<5>;
+}
+
 /// The weights of one output channel.
 pub(super) struct Weights<'a> {
     pub from: &'a [f32],
@@ -24,21 +44,6 @@ pub(super) struct Weights<'a> {
     /// Where those of the first point go, and from one point to the next.
     pub to: *mut f32,
     pub point: usize,
-}
-
-per_isa!(pub(super) fn transform_3(weights: &Weights<'_>) = transform_3_body);
-per_isa!(pub(super) fn transform_5(weights: &Weights<'_>) = transform_5_body);
-
-#[inline(always)]
-unsafe fn transform_3_body<S: Simd>(weights: &Weights<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { transform_body::<S, 3>(weights) }
-}
-
-#[inline(always)]
-unsafe fn transform_5_body<S: Simd>(weights: &Weights<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { transform_body::<S, 5>(weights) }
 }
 
 /// # Safety
@@ -109,21 +114,6 @@ pub(super) struct GradientTiles<'a> {
     pub point: usize,
 }
 
-per_isa!(pub(super) fn gradient_4(tiles: &GradientTiles<'_>) = gradient_4_body);
-per_isa!(pub(super) fn gradient_2(tiles: &GradientTiles<'_>) = gradient_2_body);
-
-#[inline(always)]
-unsafe fn gradient_4_body<S: Simd>(tiles: &GradientTiles<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { gradient_body::<S, 4>(tiles) }
-}
-
-#[inline(always)]
-unsafe fn gradient_2_body<S: Simd>(tiles: &GradientTiles<'_>) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { gradient_body::<S, 2>(tiles) }
-}
-
 /// What stands behind the last place.
 static ZEROS: [f32; MAX_LANES] = [0.0; MAX_LANES];
 
@@ -173,21 +163,6 @@ unsafe fn gradient_body<S: Simd, const M: usize>(t: &GradientTiles<'_>) {
             tile += 1;
         }
     }
-}
-
-per_isa!(pub(super) fn taps_3(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_3_body);
-per_isa!(pub(super) fn taps_5(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) = taps_5_body);
-
-#[inline(always)]
-unsafe fn taps_3_body<S: Simd>(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { taps_body::<S, 3>(sums, point, inputs, to) }
-}
-
-#[inline(always)]
-unsafe fn taps_5_body<S: Simd>(sums: *const f32, point: usize, inputs: usize, to: &mut [f32]) {
-    // SAFETY: the caller keeps the conditions.
-    unsafe { taps_body::<S, 5>(sums, point, inputs, to) }
 }
 
 /// Adds what an output channel's sums at all points make of its weights.
